@@ -1,0 +1,26 @@
+{
+  "targets": [
+    {
+      # The native shim (native/, declared in src/io/shim.ts): build/Release/sluice.node
+      "target_name": "sluice",
+      "sources": [
+        "native/addon.cc",
+        "native/arena.cc",
+        "native/environment.cc",
+        "native/event.cc",
+        "native/netlink.cc",
+        "native/netns.cc",
+        "native/packet.cc",
+        "native/poll.cc",
+        "native/port.cc",
+        "native/process.cc",
+        "native/socket.cc",
+        "native/tap.cc"
+      ],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "_GNU_SOURCE"],
+      "cflags_cc": ["-std=c++17", "-O3", "-fno-exceptions", "-Wall", "-Wextra"],
+      "conditions": [["OS!='linux'", {"type": "none"}]]
+    }
+  ]
+}

@@ -1,0 +1,26 @@
+// Numbers that TypeScript and the shim share. Each block names the file it mirrors.
+#pragma once
+#include <cstdint>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the arena's virtio words are laid out for little-endian machines"
+#endif
+
+// src/core/arena.ts
+constexpr int HEAD_SHIFT = 11;
+constexpr int HEAD_BYTES = 1 << HEAD_SHIFT;
+constexpr int TAIL_BYTES = 67584;
+constexpr int HEADROOM = 130;
+constexpr int COLOUR_MASK = 3;
+constexpr int COLOUR_SHIFT = 6;
+constexpr int PAGE_BYTES = 4096;
+constexpr int VNET_SHIFT = 3;  // 16-bit words
+constexpr int VNET_BYTES = 10;
+constexpr int BURST = 64;
+constexpr int QUEUE = 256;
+constexpr int32_t NONE = -1;
+
+// src/io/shim.ts
+enum PortKind { PORT_TAP = 0, PORT_PACKET = 1 };
+enum Ready { READY_READ = 1, READY_WRITE = 2, READY_GONE = 4 };
+enum RxResult { RX_TAILS = 0, RX_INVALID = 1, RX_NO_TAIL = 2, RX_ERRNO = 3, RX_WORDS = 8 };

@@ -1,0 +1,249 @@
+/*
+ * The learning bridge, as Linux does it (net/bridge: br_input.c, br_forward.c; IEEE 802.1D).
+ *
+ *   receive ─ source valid? ─ 01:80:C2:00:00:0X? ─ port state ─ (VLAN ingress) ─ locked? ─ learn
+ *      ─ (IGMP/MLD snooping) ─ storm control ─ look up ─┬─ local ─► br0
+ *                                                       ├─ known ─► its port
+ *                                                       └─ else  ─► every port that floods (and br0)
+ *
+ * In parentheses: the places of steps still to come. A burst goes through in two passes. The first reads the addresses and
+ * touches the table's cache lines of all frames, so that their misses overlap; the second decides.
+ */
+import { type Arena, BURST, type Frame } from '../core/arena.js';
+import { DropReason } from '../core/drop.js';
+import type { Egress } from '../core/egress.js';
+import { Counter, type Link, LinkFlag, type Links, MAX_LINKS, Total } from '../core/links.js';
+import { type Fdb, FdbFlag, Learned } from '../tables/fdb.js';
+import { type Storm, StormClass } from './storm.js';
+
+/** One bridge's own configuration. Ports are links; `ports` lists them in the order they joined. */
+export class Bridge {
+  readonly ports: Link[] = [];
+  /** Bit n: forward 01:80:C2:00:00:0n. */
+  groupForwardMask = 0;
+  /** Forward all of them, PAUSE and BPDUs too, as a wire would. */
+  isTransparent = false;
+
+  constructor(readonly link: Link) {}
+
+  /** FDB domain of an untagged frame: VLAN 0, as every frame is while VLAN filtering is off. */
+  get domain(): number {
+    return this.link << 12;
+  }
+}
+
+const NONE = -1;
+const ETHERNET_HEADER = 14;
+/** MAC bytes 0..1 and 2..5 of 01:80:C2:00:00:00, little-endian; the last byte's low nibble is masked away. */
+const GROUP_HIGH = 0x8001;
+const GROUP_LOW = 0x000000c2;
+const GROUP_LOW_MASK = 0xf0ffffff | 0;
+
+export class Bridging {
+  private readonly $low = new Int32Array(BURST);
+  private readonly $high = new Int32Array(BURST);
+  private readonly $home = new Int32Array(BURST);
+  private readonly $sourceLow = new Int32Array(BURST);
+  private readonly $sourceHigh = new Int32Array(BURST);
+  private readonly $sourceHome = new Int32Array(BURST);
+  /** Of each port: bit n forwards 01:80:C2:00:00:0n, beside its bridge's mask. */
+  readonly groupForwardMask = new Int32Array(MAX_LINKS);
+  /** Keeps pass 1's loads alive. */
+  touched = 0;
+
+  constructor(
+    private readonly arena: Arena,
+    private readonly links: Links,
+    private readonly egress: Egress,
+    readonly fdb: Fdb,
+    readonly storm: Storm,
+  ) {}
+
+  /** The first `n` frames of arena.burst came in by `port` of `bridge`. */
+  receive(bridge: Bridge, port: Link, n: number, now: number): void {
+    const domain = bridge.domain;
+    this.readAddresses(n, domain);
+    const { burst, length } = this.arena;
+    const { $low, $high, $home, $sourceLow, $sourceHigh, $sourceHome, fdb } = this;
+    const flags = this.links.flags[port];
+    const isPlain = (flags & (LinkFlag.FORWARDING | LinkFlag.LEARNING | LinkFlag.LOCKED)) === (LinkFlag.FORWARDING | LinkFlag.LEARNING);
+    for (let i = 0; i < n; i++) {
+      const frame = burst[i];
+      const low = $low[i];
+      const high = $high[i];
+      if (length[frame] < ETHERNET_HEADER) {
+        this.egress.drop(frame, port, DropReason.RUNT);
+        continue;
+      }
+      const sourceHigh = $sourceHigh[i];
+      const sourceLow = $sourceLow[i];
+      if ((sourceHigh & 1) !== 0 || (sourceHigh | sourceLow) === 0) {
+        this.egress.drop(frame, port, DropReason.SOURCE_INVALID);
+        continue;
+      }
+      if (high === GROUP_HIGH && (low & GROUP_LOW_MASK) === GROUP_LOW && !this.forwardsGroup(bridge, frame, port, low, i, now)) continue;
+      if (isPlain) {
+        const slot = fdb.find($sourceHome[i], sourceLow, sourceHigh, domain);
+        if (slot === NONE || fdb.isStale(slot, port, now)) this.learn(slot, i, domain, port, now);
+      } else if (!this.admits(frame, port, flags, i, domain, now)) continue;
+
+      if ((high & 1) !== 0) {
+        this.forwardGroup(bridge, frame, port, flags, high, low, now);
+        continue;
+      }
+      const slot = fdb.find($home[i], low, high, domain);
+      if (slot === NONE || fdb.isExpired(slot, now)) {
+        this.forwardUnknown(bridge, frame, port, flags, now);
+        continue;
+      }
+      fdb.touch(slot, now);
+      if ((fdb.flags(slot) & FdbFlag.LOCAL) !== 0) this.deliver(bridge.link, frame);
+      else this.forward(frame, port, flags, fdb.port(slot));
+    }
+  }
+
+  /** Pass 1. An Ethernet header lies at 2 modulo 4, so both MACs are an aligned half word and an aligned word. */
+  private readAddresses(n: number, domain: number): void {
+    const { burst, offset, words16, words32 } = this.arena;
+    const { $low, $high, $home, $sourceLow, $sourceHigh, $sourceHome, fdb } = this;
+    let touched = 0;
+    for (let i = 0; i < n; i++) {
+      const at = offset[burst[i]];
+      const high = words16[at >> 1];
+      const low = words32[(at + 2) >> 2];
+      const source = words32[(at + 6) >> 2];
+      const sourceHigh = source & 0xffff;
+      const sourceLow = (source >>> 16) | (words16[(at + 10) >> 1] << 16);
+      const home = fdb.home(low, high, domain);
+      const sourceHome = fdb.home(sourceLow, sourceHigh, domain);
+      $high[i] = high;
+      $low[i] = low;
+      $home[i] = home;
+      $sourceHigh[i] = sourceHigh;
+      $sourceLow[i] = sourceLow;
+      $sourceHome[i] = sourceHome;
+      touched ^= fdb.peek(home) ^ fdb.peek(sourceHome);
+    }
+    this.touched = touched;
+  }
+
+  /** The steps before the look-up for a port that is not simply forwarding and learning. False: the frame is gone. */
+  private admits(frame: Frame, port: Link, flags: number, i: number, domain: number, now: number): boolean {
+    if ((flags & LinkFlag.LEARNING_STATE) === 0) return this.refuse(frame, port, DropReason.PORT_NOT_FORWARDING);
+    const slot = this.fdb.find(this.$sourceHome[i], this.$sourceLow[i], this.$sourceHigh[i], domain);
+    if ((flags & LinkFlag.LOCKED) !== 0 && !this.isStationOf(slot, port, now)) {
+      return this.refuse(frame, port, DropReason.PORT_LOCKED);
+    }
+    if ((flags & LinkFlag.LEARNING) !== 0) this.learn(slot, i, domain, port, now);
+    if ((flags & LinkFlag.FORWARDING) === 0) return this.refuse(frame, port, DropReason.PORT_NOT_FORWARDING);
+    return true;
+  }
+
+  private refuse(frame: Frame, port: Link, reason: DropReason): false {
+    this.egress.drop(frame, port, reason);
+    return false;
+  }
+
+  private isStationOf(slot: number, port: Link, now: number): boolean {
+    if (slot === NONE || this.fdb.isExpired(slot, now)) return false;
+    return this.fdb.port(slot) === port && (this.fdb.flags(slot) & FdbFlag.LOCAL) === 0;
+  }
+
+  private learn(slot: number, i: number, domain: number, port: Link, now: number): void {
+    // A bridge that remembers nobody for any time does not learn (br_fdb_update).
+    if (this.fdb.ageing[domain >>> 12] === 0) return;
+    const answer = this.fdb.learn(slot, this.$sourceHome[i], this.$sourceLow[i], this.$sourceHigh[i], domain, port, now);
+    if (answer === Learned.REFUSED) this.links.counters[(port << Counter.SHIFT) + Counter.LEARN_REFUSED]++;
+    else if (answer === Learned.MOVED) this.links.counters[(port << Counter.SHIFT) + Counter.STATION_MOVES]++;
+  }
+
+  /**
+   * 01:80:C2:00:00:0X (IEEE 802.1Q table 8-1): true if it is forwarded like any multicast. BPDUs are
+   * while STP is off; PAUSE never is; the others go to the port's own stack unless the mask has their bit.
+   */
+  private forwardsGroup(bridge: Bridge, frame: Frame, port: Link, low: number, i: number, now: number): boolean {
+    const last = low >>> 24;
+    if (bridge.isTransparent || last === 0) return true;
+    const mask = bridge.groupForwardMask | this.groupForwardMask[port];
+    if (last === 1) return this.refuse(frame, port, DropReason.PAUSE_FRAME);
+    if (((mask >>> last) & 1) !== 0) return true;
+    const flags = this.links.flags[port];
+    if ((flags & LinkFlag.LEARNING) !== 0 && (flags & LinkFlag.LEARNING_STATE) !== 0) {
+      const slot = this.fdb.find(this.$sourceHome[i], this.$sourceLow[i], this.$sourceHigh[i], bridge.domain);
+      this.learn(slot, i, bridge.domain, port, now);
+    }
+    this.deliver(port, frame);
+    return false;
+  }
+
+  /** A known station. */
+  private forward(frame: Frame, port: Link, flags: number, to: Link): void {
+    const toFlags = this.links.flags[to];
+    if (to === port && (toFlags & LinkFlag.HAIRPIN) === 0) this.egress.drop(frame, port, DropReason.SAME_PORT);
+    else if ((toFlags & LinkFlag.FORWARDING) === 0) this.egress.drop(frame, port, DropReason.EGRESS_NOT_FORWARDING);
+    else if ((flags & toFlags & LinkFlag.ISOLATED) !== 0) this.egress.drop(frame, port, DropReason.ISOLATED);
+    else this.transmit(frame, to);
+  }
+
+  private forwardUnknown(bridge: Bridge, frame: Frame, port: Link, flags: number, now: number): void {
+    if ((flags & LinkFlag.STORM) !== 0 && !this.storm.allows(port, StormClass.UNKNOWN, now)) {
+      this.egress.drop(frame, port, DropReason.STORM_UNKNOWN);
+    } else this.flood(bridge, frame, port, flags, LinkFlag.FLOOD, false);
+  }
+
+  /** Broadcast and multicast: to the ports that flood it, and to br0. */
+  private forwardGroup(bridge: Bridge, frame: Frame, port: Link, flags: number, high: number, low: number, now: number): void {
+    const isBroadcast = (high & low) === 0xffff && low === -1;
+    const counters = this.links.counters;
+    counters[(port << Counter.SHIFT) + Counter.RX_MULTICAST]++;
+    if ((flags & LinkFlag.STORM) !== 0) {
+      const storm = isBroadcast ? StormClass.BROADCAST : StormClass.MULTICAST;
+      if (!this.storm.allows(port, storm, now)) {
+        const reason = isBroadcast ? DropReason.STORM_BROADCAST : DropReason.STORM_MULTICAST;
+        return this.egress.drop(frame, port, reason);
+      }
+    }
+    this.flood(bridge, frame, port, flags, isBroadcast ? LinkFlag.BCAST_FLOOD : LinkFlag.MCAST_FLOOD, true);
+  }
+
+  /** One reference each for the ports that have `gate`; and one for br0 if `isLocal`. */
+  private flood(bridge: Bridge, frame: Frame, port: Link, flags: number, gate: LinkFlag, isLocal: boolean): void {
+    const { ports } = bridge;
+    const wanted = LinkFlag.FORWARDING | gate;
+    const { references } = this.arena;
+    let copies = 0;
+    for (let i = 0; i < ports.length; i++) {
+      const to = ports[i];
+      const toFlags = this.links.flags[to];
+      if ((toFlags & wanted) !== wanted || (flags & toFlags & LinkFlag.ISOLATED) !== 0) continue;
+      if (to === port && (toFlags & LinkFlag.HAIRPIN) === 0) continue;
+      references[frame]++;
+      copies++;
+      this.transmit(frame, to);
+    }
+    if (isLocal) {
+      this.links.totals[Total.CLONED] += copies;
+      return this.deliver(bridge.link, frame);
+    }
+    if (copies === 0) return this.egress.drop(frame, port, DropReason.NO_EGRESS);
+    // The frame's first reference has become the last copy's.
+    this.links.totals[Total.CLONED] += copies - 1;
+    this.arena.release(frame);
+  }
+
+  /** Takes one reference. A superframe's length is no concern: it may be cut before it leaves. */
+  private transmit(frame: Frame, to: Link): void {
+    if (this.arena.length[frame] > this.links.maxLength[to] && !this.arena.isSuperframe(frame)) {
+      this.egress.drop(frame, to, DropReason.TX_MTU);
+    } else this.egress.enqueue(frame, to);
+  }
+
+  /** To the local stack of a link (br0, or a port for 01:80:C2:00:00:0X). */
+  private deliver(link: Link, frame: Frame): void {
+    const { counters, totals } = this.links;
+    counters[(link << Counter.SHIFT) + Counter.DELIVERED]++;
+    counters[(link << Counter.SHIFT) + Counter.DELIVERED_BYTES] += this.arena.length[frame];
+    totals[Total.DELIVERED]++;
+    this.arena.release(frame);
+  }
+}

@@ -1,0 +1,50 @@
+/*
+ * Storm control: how many broadcast, multicast and unknown-unicast frames a second a port may bring in.
+ *
+ * A token bucket a port and class. A limit of r packets/s lets r/10 (at least 1) through at once, so that
+ * an ordinary burst of ARP passes, and r a second in the long run.
+ */
+import { type Link, MAX_LINKS } from '../core/links.js';
+
+export const enum StormClass {
+  BROADCAST = 0,
+  MULTICAST = 1,
+  UNKNOWN = 2,
+  COUNT = 3,
+}
+
+const BURST_MS = 100;
+
+export class Storm {
+  /** Packets per second, 0 = no limit: rate[link × COUNT + class]. */
+  readonly rate = new Int32Array(MAX_LINKS * StormClass.COUNT);
+  private readonly tokens = new Float64Array(MAX_LINKS * StormClass.COUNT);
+  private readonly refilled = new Int32Array(MAX_LINKS * StormClass.COUNT);
+
+  setRate(link: Link, storm: StormClass, packetsPerSecond: number, now: number): void {
+    const at = link * StormClass.COUNT + storm;
+    this.rate[at] = packetsPerSecond;
+    this.tokens[at] = this.burst(at);
+    this.refilled[at] = now;
+  }
+
+  /** Takes a token; false if there is none left. */
+  allows(link: Link, storm: StormClass, now: number): boolean {
+    const at = link * StormClass.COUNT + storm;
+    if (this.rate[at] === 0) return true;
+    const idleMs = (now - this.refilled[at]) | 0;
+    if (idleMs !== 0) {
+      this.refilled[at] = now;
+      // Negative: so long idle that the clock has wrapped, and the bucket is full anyway.
+      const refilled = idleMs < 0 ? Infinity : this.tokens[at] + (idleMs * this.rate[at]) / 1000;
+      this.tokens[at] = Math.min(refilled, this.burst(at));
+    }
+    if (this.tokens[at] < 1) return false;
+    this.tokens[at]--;
+    return true;
+  }
+
+  private burst(at: number): number {
+    return Math.max(1, (this.rate[at] * BURST_MS) / 1000);
+  }
+}

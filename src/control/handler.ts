@@ -1,0 +1,88 @@
+/*
+ * Carries out the requests of api.ts on the network. One request at a time, whatever connection it comes from: each finds
+ * the network as the one before left it.
+ */
+import { SluiceError } from '../core/errors.js';
+import type { ApiError, Done, Request, StatusInfo } from './api.js';
+import type { EngineThread } from './engine-thread.js';
+import type { Network } from './network.js';
+import { Stations } from './stations.js';
+import { addLink, emptyStatus, ethtoolOf, statusOf } from './status.js';
+
+export function apiErrorOf(error: unknown): ApiError {
+  if (error instanceof SluiceError) {
+    return { errno: error.errno, message: error.message, ...(error.extack === undefined ? {} : { extack: error.extack }) };
+  }
+  return { errno: 'EIO', message: `cannot carry out the request: ${(error as Error).stack ?? error}; this is a bug` };
+}
+
+export class Handler {
+  private readonly stations: Stations;
+  /** Counters of links that were deleted. */
+  private readonly gone: StatusInfo = emptyStatus();
+  private last: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    readonly network: Network,
+    private readonly engine: EngineThread,
+  ) {
+    this.stations = new Stations(network, engine);
+  }
+
+  /** Waits for the requests before it, then carries it out. */
+  handle(request: Request): Promise<unknown> {
+    const result = this.last.then(() => this.execute(request));
+    this.last = result.catch(() => {});
+    return result;
+  }
+
+  private async execute(request: Request): Promise<unknown> {
+    switch (request.op) {
+      case 'link.add':
+        return this.done(await this.network.add(request));
+      case 'link.del':
+        return this.remove(request);
+      case 'link.set':
+        await this.network.set(request);
+        return {};
+      case 'link.list':
+        return this.network.list(request.name);
+      case 'fdb.add':
+      case 'fdb.append':
+      case 'fdb.replace':
+      case 'fdb.del':
+        await this.stations.change(request);
+        return {};
+      case 'fdb.flush':
+        await this.stations.flush(request);
+        return {};
+      case 'fdb.list':
+        return this.stations.list(request);
+      case 'ethtool':
+        return ethtoolOf(this.network.get(request.name, 'show'), this.engine.counters);
+      case 'status':
+        return this.status();
+      default:
+        throw new SluiceError('EOPNOTSUPP', `cannot carry out "${(request as { op: string }).op}": there is no such request; use a client of this version`);
+    }
+  }
+
+  private done(warnings: string[]): Done {
+    return warnings.length === 0 ? {} : { warnings };
+  }
+
+  private async remove(request: Parameters<Network['remove']>[0]): Promise<Done> {
+    await this.network.remove(request, (removed) => {
+      addLink(this.gone, removed, this.engine.counters);
+      delete this.gone.links[removed.name];
+    });
+    return {};
+  }
+
+  private async status(): Promise<StatusInfo> {
+    await this.engine.call('updateHeld');
+    const warnings = this.network.warnings();
+    const status = statusOf(this.network.all(), this.engine.counters, this.gone);
+    return warnings.length === 0 ? status : { ...status, warnings };
+  }
+}

@@ -1,0 +1,235 @@
+/*
+ * What the control plane can ask of the engine's thread. Each method is one call of a transaction; arguments and results are plain
+ * data. They run between bursts, so they are short; what may be long (a dump of the FDB) comes in pages.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { StormClass } from '../bridge/storm.js';
+import type { Engine } from '../engine.js';
+import { SluiceError } from '../core/errors.js';
+import { type Link, LinkFlag, MAX_LINKS } from '../core/links.js';
+import type { Port } from '../core/port.js';
+import type { Dataplane, PortState } from '../datapath.js';
+import { MemoryPort } from '../io/memory-port.js';
+import { NativePort } from '../io/native-port.js';
+import { OffloadPort } from '../io/offload-port.js';
+import { PcapPort } from '../io/pcap-port.js';
+import { type PortKind, Ready, RxResult, shim } from '../io/shim.js';
+import type { Station } from '../tables/fdb.js';
+
+/** Words of one station in a page of `stations`. */
+export const STATION_WORDS = 8;
+/** Slots of the FDB that one page looks at. */
+const PAGE_SLOTS = 4096;
+
+/** A port whose carrier changed, or that is gone, told without being asked. */
+export type EngineEvent =
+  | { event: 'carrier'; link: Link; up: boolean }
+  | { event: 'gone'; link: Link }
+  | { event: 'frames'; frames: CapturedFrame[] };
+
+export interface CapturedFrame {
+  link: Link;
+  direction: 'in' | 'out';
+  /** µs since the epoch. */
+  timeUs: number;
+  length: number;
+  bytes: Uint8Array;
+}
+
+export class Operations {
+  readonly rxResult = new Int32Array(RxResult.WORDS);
+  readonly readyPairs = new Int32Array(MAX_LINKS * 2);
+  isStopping = false;
+  private now = 0;
+
+  constructor(
+    private readonly dataplane: Dataplane,
+    private readonly engine: Engine,
+    private readonly messages: MessagePort,
+  ) {}
+
+  /** Carries out a transaction. An exception is a bug; it is reported and the engine goes on. */
+  run(calls: Array<[string, ...unknown[]]>, now: number): { results?: unknown[]; failure?: string } {
+    this.now = now;
+    try {
+      const methods = this as unknown as Record<string, (...args: unknown[]) => unknown>;
+      return { results: calls.map(([name, ...args]) => methods[name](...args)) };
+    } catch (error) {
+      return { failure: String((error as Error).stack) };
+    }
+  }
+
+  /** Takes what `poll` left in readyPairs. */
+  ready(n: number): void {
+    for (let i = 0; i < n; i++) {
+      const link = this.readyPairs[i * 2];
+      const events = this.readyPairs[i * 2 + 1];
+      if ((events & Ready.GONE) !== 0) {
+        this.portGone(link);
+        continue;
+      }
+      if ((events & Ready.WRITE) !== 0) this.carrier(link, true);
+      if ((events & Ready.READ) !== 0) this.engine.activate(link);
+    }
+  }
+
+  /** Ports that refused frames because their other end is down. */
+  portsWentDown(): void {
+    const { egress } = this.dataplane;
+    for (let i = 0; i < egress.wentDownCount; i++) this.carrier(egress.wentDown[i], false);
+    egress.wentDownCount = 0;
+  }
+
+  private carrier(link: Link, up: boolean): void {
+    if (((this.dataplane.links.flags[link] & LinkFlag.CARRIER) !== 0) === up) return;
+    this.dataplane.setCarrier(link, up);
+    this.messages.postMessage({ event: 'carrier', link, up } satisfies EngineEvent);
+  }
+
+  private portGone(link: Link): void {
+    this.dropPort(link);
+    this.messages.postMessage({ event: 'gone', link } satisfies EngineEvent);
+  }
+
+  close(): void {
+    for (const port of this.dataplane.egress.ports) port?.close();
+  }
+
+  // --- calls ------------------------------------------------------------------------------------
+
+  addNative(link: Link, mtu: number, kind: PortKind, fds: number[], hasVnet: boolean, hasOffload: boolean): void {
+    const { arena, egress } = this.dataplane;
+    const native = new NativePort(arena, link, this.rxResult, kind, Int32Array.from(fds), hasVnet);
+    const port = hasOffload ? native : new OffloadPort(native, arena, link, egress.txErrno);
+    this.addPort(link, mtu, port);
+  }
+
+  addMemory(link: Link, mtu: number): void {
+    this.addPort(link, mtu, new MemoryPort(this.dataplane.arena, link));
+    this.dataplane.setCarrier(link, true);
+  }
+
+  /** Answers what is wrong with the files, if anything is. */
+  addPcap(link: Link, mtu: number, name: string, read: string | undefined, write: string | undefined): string | undefined {
+    const { arena, egress } = this.dataplane;
+    try {
+      const pcap = new PcapPort(arena, link, name, read, write);
+      this.addPort(link, mtu, new OffloadPort(pcap, arena, link, egress.txErrno));
+    } catch (error) {
+      if (error instanceof SluiceError) return error.message;
+      throw error;
+    }
+    this.dataplane.setCarrier(link, true);
+    return undefined;
+  }
+
+  private addPort(link: Link, mtu: number, port: Port): void {
+    this.dataplane.addLink(link, mtu, port);
+    this.engine.activate(link);
+  }
+
+  addBridge(link: Link, mtu: number): void {
+    this.dataplane.addBridge(link, mtu);
+  }
+
+  /** The port's device is gone; its link stays. */
+  dropPort(link: Link): void {
+    this.dataplane.setCarrier(link, false);
+    this.dataplane.detachPort(link);
+  }
+
+  /** Takes a link out of the traffic; its counters stay until removeLink. */
+  closeLink(link: Link): void {
+    this.dataplane.setUp(link, false);
+    this.dataplane.detachPort(link);
+  }
+
+  removeLink(link: Link): void {
+    this.dataplane.removeLink(link, this.now);
+  }
+
+  setMtu(link: Link, mtu: number): void {
+    this.dataplane.setMtu(link, mtu);
+  }
+
+  setUp(link: Link, isUp: boolean): void {
+    this.dataplane.setUp(link, isUp);
+    if (isUp) this.engine.activate(link);
+  }
+
+  setCarrier(link: Link, isUp: boolean): void {
+    this.dataplane.setCarrier(link, isUp);
+  }
+
+  setMaster(link: Link, bridge: Link): void {
+    this.dataplane.setMaster(link, bridge, this.now);
+  }
+
+  setPort(link: Link, options: number, state: PortState, learnLimit: number, groupForwardMask: number): void {
+    this.dataplane.setPort(link, options, state, learnLimit, groupForwardMask);
+  }
+
+  setBridge(link: Link, ageingMs: number, groupForwardMask: number, isTransparent: boolean, learnLimit: number): void {
+    this.dataplane.setBridge(link, ageingMs, groupForwardMask, isTransparent, learnLimit);
+  }
+
+  setStorm(link: Link, storm: StormClass, packetsPerSecond: number): void {
+    this.dataplane.setStorm(link, storm, packetsPerSecond, this.now);
+  }
+
+  setStation(bridge: Link, vlan: number, high: number, low: number, port: Link, flags: number): boolean {
+    return this.dataplane.setStation(bridge, vlan, high, low, port, flags, this.now);
+  }
+
+  removeStation(bridge: Link, vlan: number, high: number, low: number): boolean {
+    return this.dataplane.removeStation(bridge, vlan, high, low);
+  }
+
+  /** The entry of an address, if there is one that has not expired. */
+  station(bridge: Link, vlan: number, high: number, low: number): { port: Link; flags: number } | undefined {
+    const { fdb } = this.dataplane;
+    const domain = (bridge << 12) | vlan;
+    const slot = fdb.find(fdb.home(low, high, domain), low, high, domain);
+    if (slot < 0 || fdb.isExpired(slot, this.now)) return undefined;
+    return { port: fdb.port(slot), flags: fdb.flags(slot) };
+  }
+
+  /**
+   * A page of the FDB: from `slot` on, STATION_WORDS a station: bridge, vlan, high, low, port, flags, and ms since the last update
+   * and use. `next` is the slot to go on with, or -1.
+   */
+  stations(slot: number): { words: Int32Array; next: number } {
+    const { fdb } = this.dataplane;
+    const words = new Int32Array(PAGE_SLOTS * STATION_WORDS);
+    const station: Station = { low: 0, high: 0, bridge: 0, vlan: 0, port: 0, flags: 0, updated: 0, used: 0 };
+    let at = 0;
+    const end = Math.min(slot + PAGE_SLOTS, fdb.mask + 1);
+    for (let i = slot; i < end; i++) {
+      if (!fdb.read(i, station) || fdb.isExpired(i, this.now)) continue;
+      const { bridge, vlan, high, low, port, flags } = station;
+      const ages = [this.now - station.updated, this.now - station.used];
+      words.set([bridge, vlan, high, low, port, flags, ages[0] | 0, ages[1] | 0], at);
+      at += STATION_WORDS;
+    }
+    return { words: words.slice(0, at), next: end > fdb.mask ? -1 : end };
+  }
+
+  flushStations(port: Link, isStatic: boolean): number {
+    return this.dataplane.fdb.flushPort(port, isStatic);
+  }
+
+  updateHeld(): void {
+    this.dataplane.updateHeld();
+  }
+
+  /** The kernel end of a TAP as it is now, for those who ask. */
+  tapIsUp(link: Link, fd: number): boolean {
+    const isUp = shim.tapIsUp(fd) === 1;
+    this.carrier(link, isUp);
+    return isUp;
+  }
+
+  stop(): void {
+    this.isStopping = true;
+  }
+}

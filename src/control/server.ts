@@ -1,0 +1,127 @@
+/*
+ * The control socket: JSON lines of api.ts over a Unix socket.
+ */
+import { chmodSync, chownSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { SluiceError } from '../core/errors.js';
+import type { Answer, Envelope, Request } from './api.js';
+import { apiErrorOf } from './handler.js';
+
+/** A line longer than this is no request. */
+const MAX_LINE = 16 << 20;
+
+/** Carries out one request; `send` is for those with many answers. Resolves to the last answer's result. */
+export type Serve = (request: Request, connection: Connection, send: (result: unknown) => void) => Promise<unknown>;
+
+export class Connection {
+  /** Called when the client is gone. */
+  onClose: Array<() => void> = [];
+  private rest = '';
+  private hasFailed = false;
+  private last: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly serve: Serve,
+  ) {
+    socket.setEncoding('utf8');
+    socket.on('data', (text) => this.receive(String(text)));
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      for (const close of this.onClose) close();
+    });
+  }
+
+  /** Bytes that the client has not taken yet. */
+  get backlog(): number {
+    return this.socket.writableLength;
+  }
+
+  private receive(text: string): void {
+    const lines = (this.rest + text).split('\n');
+    this.rest = lines.pop() ?? '';
+    if (this.rest.length > MAX_LINE) return void this.socket.destroy();
+    for (const line of lines) if (line !== '') this.last = this.last.then(() => this.answer(line));
+  }
+
+  private async answer(line: string): Promise<void> {
+    let id = 0;
+    try {
+      const request = JSON.parse(line) as Request & Envelope;
+      id = request.id;
+      if (request.chain === true && this.hasFailed) throw new SluiceError('ECANCELED', 'cannot go on: an earlier command of the batch failed; see there');
+      const pending = this.serve(request, this, (result) => this.send({ id, result }));
+      // A stream of answers does not hold up what the client asks next.
+      if (request.op === 'capture') void pending.then(() => this.send({ id, result: null, end: true }), (error) => this.fail(id, error));
+      else this.send({ id, result: await pending, end: true });
+    } catch (error) {
+      this.fail(id, error);
+    }
+  }
+
+  private fail(id: number, error: unknown): void {
+    this.hasFailed = true;
+    this.send({ id, error: apiErrorOf(error) });
+  }
+
+  private send(answer: Answer): void {
+    if (!this.socket.destroyed) this.socket.write(`${JSON.stringify(answer)}\n`);
+  }
+}
+
+function groupId(name: string): number {
+  const line = readFileSync('/etc/group', 'utf8')
+    .split('\n')
+    .find((entry) => entry.startsWith(`${name}:`));
+  if (line !== undefined) return Number(line.split(':')[2]);
+  throw new SluiceError('ENOENT', `cannot give the socket to group "${name}": there is none; see /etc/group`);
+}
+
+/** Whether somebody answers on a socket that exists. */
+function isAlive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+/** Listens at `path`, 0600 (with a group 0660); a stale socket is replaced. */
+export async function listen(path: string, group: string | undefined, serve: Serve): Promise<Server> {
+  const gid = group === undefined ? undefined : groupId(group);
+  if (await isAlive(path)) {
+    throw new SluiceError('EADDRINUSE', `cannot listen at ${path}: a daemon answers there; stop it with "sluice down", or choose another --socket`);
+  }
+  const server = createServer((socket) => new Connection(socket, serve));
+  const umask = process.umask(0o177);
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    removeStale(path);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path, resolve);
+    });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new SluiceError(code, `cannot listen at ${path}: ${code}; choose another --socket`);
+  } finally {
+    process.umask(umask);
+  }
+  if (gid !== undefined) {
+    chownSync(path, -1, gid);
+    chmodSync(path, 0o660);
+  }
+  return server;
+}
+
+function removeStale(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}

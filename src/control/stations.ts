@@ -1,0 +1,158 @@
+/*
+ * The forwarding database as commands see it: `bridge fdb` and `brctl showmacs`.
+ */
+import { SluiceError } from '../core/errors.js';
+import { FdbFlag } from '../tables/fdb.js';
+import { parseMac } from '../wire/format.js';
+import type { ChangeFdb, FdbInfo, FlushFdb, ListFdb } from './api.js';
+import type { Call, EngineThread } from './engine-thread.js';
+import { type Link, macHigh, macLow, macOfWords, macText } from './link.js';
+import type { Network } from './network.js';
+import { STATION_WORDS } from './operations.js';
+
+interface Row {
+  bridge: Link;
+  port: Link;
+  vlan: number;
+  high: number;
+  low: number;
+  flags: number;
+  updatedMs: number;
+  usedMs: number;
+}
+
+function stateOf(flags: number): FdbInfo['state'] {
+  if ((flags & FdbFlag.LOCAL) !== 0) return 'permanent';
+  return (flags & FdbFlag.STATIC) !== 0 ? 'static' : '';
+}
+
+function infoOf(row: Row): FdbInfo {
+  return {
+    mac: macText(macOfWords(row.high, row.low)),
+    ifname: row.port.name,
+    ...(row.vlan === 0 ? {} : { vlan: row.vlan }),
+    used: Math.floor(row.usedMs / 1000),
+    updated: Math.floor(row.updatedMs / 1000),
+    flags: (row.flags & FdbFlag.STICKY) !== 0 ? ['sticky'] : [],
+    master: row.bridge.name,
+    state: stateOf(row.flags),
+  };
+}
+
+/** What `state` and `sticky` of a command make of an entry. */
+function flagsOf(request: ChangeFdb, isBridge: boolean): number {
+  const sticky = request.sticky === true ? FdbFlag.STICKY : 0;
+  const own = isBridge ? FdbFlag.OF_BRIDGE : 0;
+  const base = FdbFlag.ADDED_BY_USER | sticky | own;
+  switch (request.state ?? 'permanent') {
+    case 'permanent':
+      return base | FdbFlag.STATIC | FdbFlag.LOCAL;
+    case 'static':
+      return base | FdbFlag.STATIC;
+    case 'dynamic':
+      return base;
+  }
+}
+
+export class Stations {
+  constructor(
+    private readonly network: Network,
+    private readonly engine: EngineThread,
+  ) {}
+
+  async list(request: ListFdb): Promise<FdbInfo[]> {
+    const bridge = request.bridge === undefined ? undefined : this.network.get(request.bridge, 'show');
+    const port = request.port === undefined ? undefined : this.network.get(request.port, 'show');
+    const rows = await this.rows();
+    return rows.filter((row) => (bridge ?? row.bridge) === row.bridge && (port ?? row.port) === row.port).map(infoOf);
+  }
+
+  private async rows(): Promise<Row[]> {
+    const rows: Row[] = [];
+    for (let slot = 0; slot >= 0; ) {
+      const { words, next } = await this.engine.call('stations', slot);
+      for (let at = 0; at < words.length; at += STATION_WORDS) {
+        const [number, vlan, high, low, portNumber, flags, updatedMs, usedMs] = words.subarray(at, at + STATION_WORDS);
+        const bridge = this.network.byNumber(number);
+        const port = this.network.byNumber(portNumber);
+        if (bridge !== undefined && port !== undefined) rows.push({ bridge, port, vlan, high, low, flags, updatedMs, usedMs });
+      }
+      slot = next;
+    }
+    return rows;
+  }
+
+  async change(request: ChangeFdb): Promise<void> {
+    const { bridge, port, mac } = this.locate(request);
+    const high = macHigh(mac);
+    const low = macLow(mac);
+    const existing = await this.engine.call('station', bridge.number, 0, high, low);
+    const verb = request.op.slice('fdb.'.length);
+    if (request.op === 'fdb.del') {
+      if (existing?.port !== port.number) this.refuse('ENOENT', verb, request, 'there is no such entry on that port', '"sluice bridge fdb" lists them');
+      await this.engine.call('removeStation', bridge.number, 0, high, low);
+      return;
+    }
+    if (existing !== undefined && request.op === 'fdb.add') {
+      this.refuse('EEXIST', verb, request, 'the address is in the table', 'use "replace" to change it');
+    }
+    const flags = flagsOf(request, port === bridge);
+    const isStored = await this.engine.call('setStation', bridge.number, 0, high, low, port.number, flags);
+    if (!isStored) this.refuse('ENOSPC', verb, request, 'the table is full of static entries or the port is at its limit', 'delete some');
+  }
+
+  /** Bridge and port that a command means: `dev PORT master`, or `dev BRIDGE self`. */
+  private locate(request: ChangeFdb): { bridge: Link; port: Link; mac: Uint8Array } {
+    const verb = request.op.slice('fdb.'.length);
+    const dev = this.network.get(request.dev, `${verb} a station on`);
+    const mac = parseMac(request.mac);
+    if (mac === undefined) this.refuse('EINVAL', verb, request, 'that is no MAC address', 'write six hex bytes');
+    if ((mac[0] & 1) !== 0 || mac.every((byte) => byte === 0)) {
+      this.refuse('EINVAL', verb, request, 'that is a group address or zero', 'use a unicast one');
+    }
+    if (request.vlan !== undefined) {
+      this.refuse('EINVAL', verb, request, 'VLAN filtering is not there yet', 'leave out the vlan');
+    }
+    if (request.master === true && dev.master !== undefined) return { bridge: dev.master, port: dev, mac };
+    if (request.self === true && dev.kind === 'bridge') return { bridge: dev, port: dev, mac };
+    if (request.self === true && request.master !== true) {
+      this.refuse('EOPNOTSUPP', verb, request, `"${dev.name}" has no address filter of its own`, 'write "master" for an entry of its bridge');
+    }
+    return this.refuse('EOPNOTSUPP', verb, request, `"${dev.name}" is in no bridge`, 'set its master first');
+  }
+
+  private refuse(errno: string, verb: string, request: ChangeFdb, cause: string, hint: string): never {
+    throw new SluiceError(errno, `cannot ${verb} station ${request.mac} on "${request.dev}": ${cause}; ${hint}`);
+  }
+
+  async flush(request: FlushFdb): Promise<void> {
+    const dev = this.network.get(request.dev, 'flush the stations of');
+    const isPort = dev.master !== undefined;
+    if (!isPort && dev.kind !== 'bridge') {
+      throw new SluiceError('EOPNOTSUPP', `cannot flush the stations of "${dev.name}": it is neither a bridge nor a port of one; name one`);
+    }
+    const ports = this.portsToFlush(dev, request);
+    const kinds = [request.permanent, request.static, request.dynamic].map((kind) => kind === true);
+    const hasKind = kinds.includes(true);
+    const rows = await this.rows();
+    const calls = rows
+      .filter((row) => ports.has(row.port) && (row.flags & FdbFlag.OF_BRIDGE) === 0)
+      .filter((row) => (hasKind ? kinds[['permanent', 'static', ''].indexOf(stateOf(row.flags))] : true))
+      .filter((row) => !this.isOwnAddress(row))
+      .map((row): Call => ['removeStation', row.bridge.number, row.vlan, row.high, row.low]);
+    await this.engine.transact(calls);
+  }
+
+  private portsToFlush(dev: Link, request: FlushFdb): Set<Link> {
+    if (dev.master !== undefined) return new Set([dev]);
+    if (request.brport === undefined) return new Set(dev.ports);
+    const port = this.network.get(request.brport, 'flush the stations of');
+    if (port.master === dev) return new Set([port]);
+    throw new SluiceError('EINVAL', `cannot flush the stations of "${port.name}": it is no port of "${dev.name}"; "sluice bridge link" lists them`);
+  }
+
+  /** A port's own address stays as long as the port does. */
+  private isOwnAddress(row: Row): boolean {
+    return (row.flags & FdbFlag.LOCAL) !== 0 && (row.flags & FdbFlag.ADDED_BY_USER) === 0;
+  }
+}

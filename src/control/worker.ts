@@ -1,0 +1,97 @@
+/*
+ * The engine's thread. It never returns to its event loop: it runs rounds of the engine, sleeps in the shim's `poll`,
+ * and takes control messages between bursts, each a whole transaction.
+ *
+ * Messages arrive on `port`; the sender sets `signal[0]` and wakes the eventfd, so that a busy engine sees a flag
+ * and a sleeping one an event.
+ */
+import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { Engine } from '../engine.js';
+import { Dataplane } from '../datapath.js';
+import { shim } from '../io/shim.js';
+import { Operations } from './operations.js';
+
+export interface WorkerOptions {
+  port: MessagePort;
+  /** [0]: a message waits. [1]: the engine sleeps. */
+  signal: Int32Array;
+  eventfd: number;
+  isBusyPolling: boolean;
+  fdbCapacity: number;
+  heads: number;
+  keys: Int32Array;
+}
+
+/** A transaction: calls of Operations in order, all between two bursts. */
+export interface Transaction {
+  id: number;
+  calls: Array<[string, ...unknown[]]>;
+}
+
+/** Looks at other ports every so many rounds while some are busy. */
+const POLL_INTERVAL = 4;
+/** Longest time without frames before the engine sleeps, µs; spinning hides the ~50 µs that a wake-up costs. */
+const SPIN_US = 200;
+/** A sleep is cut into pieces no longer than this, so that a lost wake-up heals. -1 = none needed. */
+const FOREVER = -1;
+
+const options = workerData as WorkerOptions;
+const dataplane = new Dataplane({ keys: options.keys, fdbCapacity: options.fdbCapacity, heads: options.heads });
+const engine = new Engine(dataplane);
+const operations = new Operations(dataplane, engine, options.port);
+const { signal } = options;
+const startMs = performance.now();
+
+function clock(): number {
+  return Math.floor(performance.now() - startMs) | 0;
+}
+
+function control(now: number): void {
+  Atomics.store(signal, 0, 0);
+  for (;;) {
+    const received = receiveMessageOnPort(options.port);
+    if (received === undefined) return;
+    const { id, calls } = received.message as Transaction;
+    options.port.postMessage({ id, ...operations.run(calls, now) });
+  }
+}
+
+/** Sleeps until a port, the control plane or a timer has work. */
+function sleep(timeoutMs: number): void {
+  Atomics.store(signal, 1, 1);
+  const n = Atomics.load(signal, 0) !== 0 ? 0 : shim.poll(timeoutMs);
+  Atomics.store(signal, 1, 0);
+  operations.ready(n);
+}
+
+function run(): void {
+  let idleSince = performance.now();
+  let rounds = 0;
+  while (!operations.isStopping) {
+    const now = clock();
+    const frames = engine.isIdle ? 0 : engine.round(now);
+    if (dataplane.egress.wentDownCount !== 0) operations.portsWentDown();
+    if (Atomics.load(signal, 0) !== 0) control(now);
+    const dueMs = engine.timers(now);
+    if (!engine.isIdle && ++rounds % POLL_INTERVAL !== 0) {
+      if (frames > 0) idleSince = performance.now();
+      continue;
+    }
+    const isIdle = engine.isIdle && frames === 0;
+    if (!isIdle) idleSince = performance.now();
+    const spins = options.isBusyPolling || !isIdle || (performance.now() - idleSince) * 1000 < SPIN_US;
+    if (spins || dueMs === 0) operations.ready(shim.poll(0));
+    else {
+      sleep(dueMs < 0 ? FOREVER : dueMs);
+      idleSince = performance.now();
+    }
+  }
+}
+
+shim.attach(dataplane.arena, operations.rxResult, dataplane.egress.txErrno, operations.readyPairs);
+shim.watch(options.eventfd);
+const { counters, drops, totals, flags } = dataplane.links;
+options.port.postMessage({ counters, drops, totals, flags });
+run();
+operations.close();
+options.port.close();

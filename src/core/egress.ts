@@ -1,0 +1,122 @@
+/*
+ * Egress: the way out of every step. A frame is queued for a link or dropped for a reason; queues go out
+ * one native call each when `flush` is called, at the end of a burst.
+ *
+ * Queue of link l: arena.queues[l × QUEUE …], filled to fill[l]. A queue that fills up within a burst (a flood to one
+ * port from many) is flushed at once, so nothing is ever lost to the queue itself.
+ */
+import { type Arena, type Frame, QUEUE } from './arena.js';
+import { DropReason } from './drop.js';
+import { Counter, type Link, type Links, MAX_LINKS } from './links.js';
+import { type Port, TxError } from './port.js';
+
+const enum Errno {
+  EIO = 5,
+  EAGAIN = 11,
+  ENOMEM = 12,
+  ENETDOWN = 100,
+  ENOBUFS = 105,
+}
+
+function reasonOf(errno: number): DropReason {
+  switch (errno) {
+    case Errno.EIO:
+    case Errno.ENETDOWN:
+      return DropReason.TX_LINK_DOWN;
+    case Errno.EAGAIN:
+    case Errno.ENOMEM:
+    case Errno.ENOBUFS:
+      return DropReason.TX_BUSY;
+    case TxError.ARENA_FULL:
+      return DropReason.TX_ARENA_FULL;
+    case TxError.UNSEGMENTABLE:
+      return DropReason.TX_UNSEGMENTABLE;
+    default:
+      return DropReason.TX_REFUSED;
+  }
+}
+
+export class Egress {
+  readonly ports: Array<Port | undefined> = [];
+  /** Why each frame of the last tx call failed; 0 = it did not. */
+  readonly txErrno = new Int32Array(new SharedArrayBuffer(QUEUE * 4));
+  /** Links that saw EIO or ENETDOWN since the engine last looked. */
+  readonly wentDown = new Int32Array(MAX_LINKS);
+  wentDownCount = 0;
+
+  private readonly fill = new Int32Array(MAX_LINKS);
+  private readonly dirty = new Int32Array(MAX_LINKS);
+  private dirtyCount = 0;
+
+  constructor(
+    private readonly arena: Arena,
+    private readonly links: Links,
+  ) {}
+
+  /** Queues a frame for a port; takes the caller's reference. */
+  enqueue(frame: Frame, link: Link): void {
+    const n = this.fill[link];
+    if (n === 0) this.dirty[this.dirtyCount++] = link;
+    this.arena.queues[link * QUEUE + n] = frame;
+    this.fill[link] = n + 1;
+    if (n === QUEUE - 1) this.flushLink(link);
+  }
+
+  /** Counts a drop and takes the caller's reference. */
+  drop(frame: Frame, link: Link, reason: DropReason): void {
+    this.links.drops[link * DropReason.COUNT + reason]++;
+    this.arena.release(frame);
+  }
+
+  /** Sends all queues. */
+  flush(): void {
+    for (let i = 0; i < this.dirtyCount; i++) this.flushLink(this.dirty[i]);
+    this.dirtyCount = 0;
+  }
+
+  private flushLink(link: Link): void {
+    const n = this.fill[link];
+    if (n === 0) return;
+    this.fill[link] = 0;
+    const port = this.ports[link];
+    if (port === undefined) return this.discard(link, n);
+    if (port.tx(n) !== 0) return this.settle(link, n);
+    const { queues, length } = this.arena;
+    const from = link * QUEUE;
+    let bytes = 0;
+    for (let i = from; i < from + n; i++) {
+      bytes += length[queues[i]];
+      this.arena.release(queues[i]);
+    }
+    const counters = this.links.counters;
+    counters[(link << Counter.SHIFT) + Counter.TX_PACKETS] += n;
+    counters[(link << Counter.SHIFT) + Counter.TX_BYTES] += bytes;
+    counters[(link << Counter.SHIFT) + Counter.TX_SEGMENTS] += port.segments;
+  }
+
+  /** As the end of flushLink, frame by frame, for a call in which some failed. */
+  private settle(link: Link, n: number): void {
+    const { queues, length } = this.arena;
+    const counters = this.links.counters;
+    let isDown = false;
+    for (let i = 0; i < n; i++) {
+      const frame = queues[link * QUEUE + i];
+      if (this.txErrno[i] === 0) {
+        counters[(link << Counter.SHIFT) + Counter.TX_PACKETS]++;
+        counters[(link << Counter.SHIFT) + Counter.TX_BYTES] += length[frame];
+        this.arena.release(frame);
+        continue;
+      }
+      const reason = reasonOf(this.txErrno[i]);
+      isDown ||= reason === DropReason.TX_LINK_DOWN;
+      this.drop(frame, link, reason);
+    }
+    counters[(link << Counter.SHIFT) + Counter.TX_SEGMENTS] += this.ports[link]?.segments ?? 0;
+    if (isDown && this.wentDownCount < MAX_LINKS) this.wentDown[this.wentDownCount++] = link;
+  }
+
+  /** The port went while frames waited for it. */
+  private discard(link: Link, n: number): void {
+    for (let i = 0; i < n; i++) this.drop(this.arena.queues[link * QUEUE + i], link, DropReason.TX_LINK_DOWN);
+  }
+}

@@ -1,0 +1,268 @@
+/*
+ * START HERE: a frame's whole way through a dataplane.
+ *
+ *    port ─ rx ─► link ─► bridge? ─► FDB ─► port(s) ─ tx ─►
+ *                   │         └─ to br0 ─► local stack
+ *                   └─ no bridge: local stack
+ *
+ * The engine calls `receive` with each burst a port brought in and `flush` when the burst has gone
+ * through; everything in between happens here, to completion, in one thread. Every frame ends in exactly one of: a tx queue,
+ * the local stack (delivered), or a drop with its reason. So at any time
+ *
+ *    received + generated + cloned = transmitted + delivered + merged + Σ drops + held
+ *
+ * counts frame references, and a test holds us to it.
+ *
+ * The methods below the walk are the control plane's: they run between bursts, in the engine's thread.
+ */
+import { Bridge, Bridging } from './bridge/bridge.js';
+import { Storm, type StormClass } from './bridge/storm.js';
+import { Arena, type ArenaOptions, NONE } from './core/arena.js';
+import { DropReason } from './core/drop.js';
+import { Egress } from './core/egress.js';
+import { Counter, type Link, LinkFlag, Links, MAX_LINKS, Total } from './core/links.js';
+import type { Port } from './core/port.js';
+import { FDB_DEFAULT_CAPACITY, Fdb, FdbFlag } from './tables/fdb.js';
+
+/** Ethernet header and one VLAN tag, which the MTU does not count (is_skb_forwardable). */
+const FRAME_OVERHEAD = 18;
+
+/** State of a bridge port (IEEE 802.1D), numbers as in the kernel. */
+export const enum PortState {
+  DISABLED = 0,
+  LISTENING = 1,
+  LEARNING = 2,
+  FORWARDING = 3,
+  BLOCKING = 4,
+}
+
+const PORT_OPTIONS =
+  LinkFlag.LEARNING |
+  LinkFlag.FLOOD |
+  LinkFlag.BCAST_FLOOD |
+  LinkFlag.MCAST_FLOOD |
+  LinkFlag.ISOLATED |
+  LinkFlag.HAIRPIN |
+  LinkFlag.LOCKED;
+
+/** What a port may do when it joins a bridge. */
+export const PORT_DEFAULTS = LinkFlag.LEARNING | LinkFlag.FLOOD | LinkFlag.BCAST_FLOOD | LinkFlag.MCAST_FLOOD;
+
+export interface DataplaneOptions extends ArenaOptions {
+  /** Stations the FDB holds at most. */
+  fdbCapacity?: number;
+  /** Secret keys of the hash tables: four 32-bit numbers. */
+  keys: Int32Array;
+}
+
+/** Sees frames of links that are captured. `direction`: in or out. Borrowed: the frame is only valid during the call. */
+export type Tap = (link: Link, frame: number, direction: 'in' | 'out') => void;
+
+export class Dataplane {
+  readonly arena: Arena;
+  readonly links = new Links();
+  readonly egress: Egress;
+  readonly fdb: Fdb;
+  readonly storm = new Storm();
+  readonly bridging: Bridging;
+  readonly bridges: Array<Bridge | undefined> = [];
+  /** STP state of each bridge port, as set; a port whose link is down is disabled whatever it is. */
+  private readonly states = new Uint8Array(MAX_LINKS);
+  /** Whether each bridge port's link and bridge are up. */
+  private readonly isRunning = new Uint8Array(MAX_LINKS);
+
+  constructor(options: DataplaneOptions) {
+    this.arena = new Arena(options);
+    this.egress = new Egress(this.arena, this.links);
+    this.fdb = new Fdb(options.fdbCapacity ?? FDB_DEFAULT_CAPACITY, MAX_LINKS, options.keys);
+    this.bridging = new Bridging(this.arena, this.links, this.egress, this.fdb, this.storm);
+  }
+
+  // --- the walk ---------------------------------------------------------------------------------
+
+  /** The first `n` frames of arena.burst came in by `link`. */
+  receive(link: Link, n: number, now: number): void {
+    this.countReceived(link, n);
+    const { flags, master } = this.links;
+    if ((flags[link] & LinkFlag.UP) === 0) return this.dropAll(link, n, DropReason.LINK_DOWN);
+    const bridge = master[link] === NONE ? undefined : this.bridges[master[link]];
+    if (bridge === undefined) return this.dropAll(link, n, DropReason.NO_LISTENER);
+    this.bridging.receive(bridge, link, n, now);
+  }
+
+  /** Sends what the bursts since the last call have queued. */
+  flush(): void {
+    this.egress.flush();
+  }
+
+  private countReceived(link: Link, n: number): void {
+    const { burst, length } = this.arena;
+    let bytes = 0;
+    for (let i = 0; i < n; i++) bytes += length[burst[i]];
+    const at = link << Counter.SHIFT;
+    this.links.counters[at + Counter.RX_PACKETS] += n;
+    this.links.counters[at + Counter.RX_BYTES] += bytes;
+  }
+
+  private dropAll(link: Link, n: number, reason: DropReason): void {
+    for (let i = 0; i < n; i++) this.egress.drop(this.arena.burst[i], link, reason);
+  }
+
+  // --- links ------------------------------------------------------------------------------------
+
+  /** A new link, down; `port` if frames enter and leave by it. */
+  addLink(link: Link, mtu: number, port?: Port): void {
+    this.links.clear(link);
+    this.setMtu(link, mtu);
+    this.states[link] = PortState.FORWARDING;
+    if (port !== undefined) {
+      this.egress.ports[link] = port;
+      this.links.flags[link] |= LinkFlag.PORT;
+    }
+  }
+
+  /** Forgets a link, its stations, and if it is a bridge the membership of its ports. */
+  removeLink(link: Link, now: number): void {
+    this.setMaster(link, NONE, now);
+    if (this.bridges[link] !== undefined) this.removeBridge(link, now);
+    this.detachPort(link);
+    this.links.clear(link);
+  }
+
+  /** The port is gone, its link stays, without carrier. */
+  detachPort(link: Link): void {
+    this.egress.ports[link]?.close();
+    this.egress.ports[link] = undefined;
+    this.links.flags[link] &= ~LinkFlag.PORT;
+  }
+
+  setMtu(link: Link, mtu: number): void {
+    this.links.maxLength[link] = mtu + FRAME_OVERHEAD;
+  }
+
+  setUp(link: Link, isUp: boolean): void {
+    this.egress.ports[link]?.setUp?.(isUp);
+    this.setFlag(link, LinkFlag.UP, isUp);
+  }
+
+  setCarrier(link: Link, isUp: boolean): void {
+    if (((this.links.flags[link] & LinkFlag.CARRIER) !== 0) !== isUp) {
+      this.links.counters[(link << Counter.SHIFT) + Counter.CARRIER_CHANGES]++;
+    }
+    this.setFlag(link, LinkFlag.CARRIER, isUp);
+  }
+
+  private setFlag(link: Link, flag: LinkFlag, on: boolean): void {
+    if (on) this.links.flags[link] |= flag;
+    else this.links.flags[link] &= ~flag;
+    this.updateForwarding(link);
+    for (const port of this.bridges[link]?.ports ?? []) this.updateForwarding(port);
+  }
+
+  /**
+   * Works out whether a port forwards and learns, from its own state and its bridge's. When its link or its bridge
+   * goes down, it loses the stations it learned (br_stp_disable_port); not when a command disables it.
+   */
+  private updateForwarding(link: Link): void {
+    const { flags, master } = this.links;
+    const ready = LinkFlag.UP | LinkFlag.CARRIER;
+    const bridge = master[link];
+    const isUp = bridge !== NONE && (flags[link] & ready) === ready && (flags[bridge] & LinkFlag.UP) !== 0;
+    const state = isUp ? this.states[link] : PortState.DISABLED;
+    flags[link] &= ~(LinkFlag.FORWARDING | LinkFlag.LEARNING_STATE);
+    if (state === PortState.FORWARDING) flags[link] |= LinkFlag.FORWARDING | LinkFlag.LEARNING_STATE;
+    else if (state === PortState.LEARNING) flags[link] |= LinkFlag.LEARNING_STATE;
+    if (!isUp && this.isRunning[link] !== 0) this.fdb.flushPort(link, false);
+    this.isRunning[link] = isUp ? 1 : 0;
+  }
+
+  // --- bridges ----------------------------------------------------------------------------------
+
+  addBridge(link: Link, mtu: number): void {
+    this.addLink(link, mtu);
+    this.links.flags[link] |= LinkFlag.BRIDGE | LinkFlag.CARRIER;
+    this.bridges[link] = new Bridge(link);
+    this.fdb.ageing[link] = 300_000;
+    this.fdb.limitOfBridge[link] = 0;
+  }
+
+  private removeBridge(link: Link, now: number): void {
+    for (const port of [...(this.bridges[link]?.ports ?? [])]) this.setMaster(port, NONE, now);
+    this.fdb.flushPort(link, false);
+    this.fdb.flushPort(link, true);
+    this.bridges[link] = undefined;
+  }
+
+  setBridge(link: Link, ageingMs: number, groupForwardMask: number, isTransparent: boolean, learnLimit: number): void {
+    const bridge = this.bridges[link];
+    if (bridge === undefined) return;
+    this.fdb.ageing[link] = ageingMs;
+    this.fdb.limitOfBridge[link] = learnLimit;
+    bridge.groupForwardMask = groupForwardMask;
+    bridge.isTransparent = isTransparent;
+  }
+
+  /** Makes a link a port of a bridge, or of none (NONE); its options and stations start anew. */
+  setMaster(link: Link, bridge: Link, now: number): void {
+    const { flags, master } = this.links;
+    const old = this.bridges[master[link]];
+    if (old !== undefined) {
+      old.ports.splice(old.ports.indexOf(link), 1);
+      this.fdb.flushPort(link, false);
+      this.fdb.flushPort(link, true);
+    }
+    master[link] = bridge;
+    this.states[link] = PortState.FORWARDING;
+    this.fdb.limit[link] = 0;
+    this.bridging.groupForwardMask[link] = 0;
+    for (let storm = 0; storm < 3; storm++) this.setStorm(link, storm, 0, now);
+    flags[link] = (flags[link] & ~PORT_OPTIONS) | (bridge === NONE ? 0 : PORT_DEFAULTS);
+    this.bridges[bridge]?.ports.push(link);
+    this.updateForwarding(link);
+  }
+
+  /** `options`: LinkFlag bits of PORT_OPTIONS, all of them anew. */
+  setPort(link: Link, options: number, state: PortState, learnLimit: number, groupForwardMask = 0): void {
+    this.bridging.groupForwardMask[link] = groupForwardMask;
+    this.links.flags[link] = (this.links.flags[link] & ~PORT_OPTIONS) | (options & PORT_OPTIONS);
+    this.states[link] = state;
+    this.fdb.limit[link] = learnLimit;
+    this.updateForwarding(link);
+  }
+
+  setStorm(link: Link, storm: StormClass, packetsPerSecond: number, now: number): void {
+    this.storm.setRate(link, storm, packetsPerSecond, now);
+    const { rate } = this.storm;
+    const isLimited = rate[link * 3] !== 0 || rate[link * 3 + 1] !== 0 || rate[link * 3 + 2] !== 0;
+    if (isLimited) this.links.flags[link] |= LinkFlag.STORM;
+    else this.links.flags[link] &= ~LinkFlag.STORM;
+  }
+
+  // --- stations ---------------------------------------------------------------------------------
+
+  /** Adds or replaces an FDB entry; `flags` are FdbFlag bits. False: the table has no room. */
+  setStation(bridge: Link, vlan: number, high: number, low: number, port: Link, flags: number, now: number): boolean {
+    this.removeStation(bridge, vlan, high, low);
+    const domain = (bridge << 12) | vlan;
+    const home = this.fdb.home(low, high, domain);
+    return this.fdb.insert(home, low, high, domain, port, flags, now) === 1;
+  }
+
+  removeStation(bridge: Link, vlan: number, high: number, low: number): boolean {
+    const domain = (bridge << 12) | vlan;
+    const slot = this.fdb.find(this.fdb.home(low, high, domain), low, high, domain);
+    if (slot === NONE) return false;
+    this.fdb.remove(slot);
+    return true;
+  }
+
+  /** Frame references that are on no free list. */
+  updateHeld(): void {
+    const { arena, links } = this;
+    let held = arena.heads - arena.freeHeadCount;
+    for (let i = 0; i < arena.heads; i++) held += arena.references[i];
+    links.totals[Total.HELD] = held;
+  }
+}
+
+export { FdbFlag };

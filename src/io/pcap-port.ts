@@ -1,0 +1,85 @@
+/*
+ * A port that receives the frames of a capture file, once, as fast as they are taken, and writes what it sends to
+ * another. It starts when its link is set up.
+ */
+import { type Arena, QUEUE } from '../core/arena.js';
+import { SluiceError } from '../core/errors.js';
+import type { Link } from '../core/links.js';
+import type { Port } from '../core/port.js';
+import { CaptureReader, CaptureWriter } from './pcap-file.js';
+import { Direction, newRecord, stamp } from './pcap-format.js';
+import { place } from './place.js';
+
+/** Longest frame an arena slot pair takes. */
+const LONGEST = 65_557;
+
+export class PcapPort implements Port {
+  invalid = 0;
+  readonly starved = 0;
+  readonly segments = 0;
+  private readonly reader: CaptureReader | undefined;
+  private readonly writer: CaptureWriter | undefined;
+  private readonly $record = newRecord();
+  private isStarted = false;
+
+  constructor(
+    private readonly arena: Arena,
+    private readonly link: Link,
+    name: string,
+    read: string | undefined,
+    write: string | undefined,
+  ) {
+    try {
+      this.reader = read === undefined ? undefined : new CaptureReader(read);
+      this.writer = write === undefined ? undefined : new CaptureWriter(write, { links: [name] });
+    } catch (error) {
+      this.reader?.close();
+      throw new SluiceError('ENOENT', (error as Error).message);
+    }
+  }
+
+  setUp(isUp: boolean): void {
+    this.isStarted = isUp;
+  }
+
+  rx(max: number): number {
+    this.invalid = 0;
+    if (!this.isStarted || this.reader === undefined) return 0;
+    const { arena } = this;
+    let n = 0;
+    while (n < max && arena.freeHeadCount > 0 && arena.freeTailCount > 0 && this.reader.next()) {
+      const { bytes, at, captured } = this.reader.frame;
+      if (captured > LONGEST) this.invalid++;
+      else arena.burst[n++] = place(arena, bytes, at, captured);
+    }
+    return n;
+  }
+
+  tx(n: number): number {
+    const { arena, writer } = this;
+    if (writer === undefined) return 0;
+    stamp(this.$record, (performance.timeOrigin + performance.now()) * 1000);
+    this.$record.direction = Direction.OUT;
+    for (let i = 0; i < n; i++) {
+      const frame = arena.queues[this.link * QUEUE + i];
+      const head = arena.headLength(frame);
+      const rest = arena.length[frame] - head;
+      this.$record.length = arena.length[frame];
+      writer.write(
+        this.$record,
+        arena.bytes,
+        arena.offset[frame],
+        head,
+        rest === 0 ? 0 : arena.tailOffset(frame),
+        rest,
+      );
+    }
+    writer.flush();
+    return 0;
+  }
+
+  close(): void {
+    this.reader?.close();
+    this.writer?.close();
+  }
+}

@@ -1,0 +1,405 @@
+/*
+ * The forwarding database: (bridge, VLAN, MAC) -> port. One for the whole dataplane.
+ *
+ *   entry, 8 words (32 bytes, so that a look-up touches one cache line):
+ *   | mac bytes 2..5 | mac bytes 0..1, flags << 16 | domain | port | updated | used | older | newer |
+ *
+ * - The domain is bridge << 12 | vlan; bridges count from 1, so domain 0 means a free slot and a fresh
+ *   table is untouched zero pages.
+ * - Open addressing with linear probing over at least twice as many slots as `capacity`; deletion shifts
+ *   back, so there are no tombstones. A station that would lie more than MAX_PROBE slots from home is
+ *   not learned; at half load that does not happen by chance, and the hash has secret keys, so it
+ *   cannot be made to happen by choosing MACs.
+ * - Each port has two lists through `older`/`newer`, of its learned and of its static entries, in order of
+ *   insertion. They serve flushing, limits and eviction, and cost a look-up nothing.
+ * - Ageing: an entry silent for longer than its bridge's ageing time counts as absent to every look-up at
+ *   once; `sweep` gives the slots back later, a bounded number a call.
+ * - When it is full, the port with the most learned stations loses one, the longest silent of the eight
+ *   first learned. So a port that floods new addresses pushes out its own stations, never those of a port that has
+ *   no more than its fair share (capacity / ports). Static entries are never evicted.
+ * - `updated` and `used` are refreshed when they are more than REFRESH_MS old: writing them with each
+ *   frame would dirty a cache line a frame for a precision nobody reads.
+ *
+ * Who may call: the engine's worker alone. No I/O, no clock, no log: `now` is milliseconds since start and
+ * may wrap; a difference of two is right as long as sweeps come within 2^31 ms (24 days).
+ */
+
+const enum Entry {
+  SHIFT = 3,
+  LOW = 0,
+  HIGH_FLAGS = 1,
+  DOMAIN = 2,
+  PORT = 3,
+  UPDATED = 4,
+  USED = 5,
+  OLDER = 6,
+  NEWER = 7,
+}
+
+/** Flags of an entry. */
+export const enum FdbFlag {
+  /** Never ages, never moves by learning. */
+  STATIC = 1 << 16,
+  /** The bridge's or a port's own address: frames to it are for the local stack. */
+  LOCAL = 1 << 17,
+  /** Ages, but does not move by learning. */
+  STICKY = 1 << 18,
+  /** Made by a command, not learned. */
+  ADDED_BY_USER = 1 << 19,
+  /** Belongs to the bridge itself, not to one of its ports (`port` is the bridge then). */
+  OF_BRIDGE = 1 << 20,
+}
+
+/** What `learn` and `insert` answer. */
+export const enum Learned {
+  KNOWN = 0,
+  NEW = 1,
+  MOVED = 2,
+  /** The port's limit, the bridge's limit, or no place within MAX_PROBE. */
+  REFUSED = 3,
+  /** The address is the bridge's own, static or sticky: left as it is. */
+  KEPT = 4,
+}
+
+export const FDB_DEFAULT_CAPACITY = 65_536;
+export const FDB_MAX_CAPACITY = 1_048_576;
+
+const NONE = -1;
+const MAX_PROBE = 128;
+const REFRESH_MS = 100;
+/** Entries looked at for the longest silent one when room must be made. */
+const EVICTION_SAMPLE = 8;
+
+/** A station as `read` fills it in. `high` is MAC bytes 0 and 1, `low` bytes 2 to 5, both little-endian. */
+export interface Station {
+  low: number;
+  high: number;
+  bridge: number;
+  vlan: number;
+  port: number;
+  flags: number;
+  updated: number;
+  used: number;
+}
+
+export class Fdb {
+  readonly capacity: number;
+  /** Slots - 1. */
+  readonly mask: number;
+  readonly entries: Int32Array;
+  /** Entries in the table, and of those the learned ones of each port and of each bridge. */
+  size = 0;
+  readonly learned: Int32Array;
+  readonly learnedOfBridge: Int32Array;
+  /** Most stations a port or bridge may have learned at a time; 0 = no limit. */
+  readonly limit: Int32Array;
+  readonly limitOfBridge: Int32Array;
+  /** Ageing time of each bridge, ms; 0 = learned entries expire at once. */
+  readonly ageing: Int32Array;
+  /** Entries evicted to make room, ever. */
+  evicted = 0;
+
+  /** List ends: [port × 2] of the learned entries, [port × 2 + 1] of the static ones. Slot + 1, 0 = none. */
+  private readonly oldest: Int32Array;
+  private readonly newest: Int32Array;
+  /** No port has more learned stations than `most`; `largest` had as many when it last changed. */
+  private most = 0;
+  private largest = 0;
+  private sweepAt = 0;
+  private readonly key0: number;
+  private readonly key1: number;
+  private readonly multiplier0: number;
+  private readonly multiplier1: number;
+
+  /** `keys`: four random 32-bit numbers. `links`: how many ports and bridges there may be. */
+  constructor(capacity: number, links: number, keys: Int32Array) {
+    let slots = 16;
+    while (slots < capacity * 2) slots *= 2;
+    this.capacity = capacity;
+    this.mask = slots - 1;
+    this.entries = new Int32Array(slots << Entry.SHIFT);
+    this.learned = new Int32Array(links);
+    this.learnedOfBridge = new Int32Array(links);
+    this.limit = new Int32Array(links);
+    this.limitOfBridge = new Int32Array(links);
+    this.ageing = new Int32Array(links).fill(300_000);
+    this.oldest = new Int32Array(links * 2);
+    this.newest = new Int32Array(links * 2);
+    this.key0 = keys[0];
+    this.key1 = keys[1];
+    this.multiplier0 = keys[2] | 1;
+    this.multiplier1 = keys[3] | 1;
+  }
+
+  /** Home slot of an address. */
+  home(low: number, high: number, domain: number): number {
+    let h = Math.imul(low ^ this.key0, this.multiplier0);
+    h ^= h >>> 15;
+    h = Math.imul(h ^ (high + Math.imul(domain, 0x9e3779b1) + this.key1), this.multiplier1);
+    return (h ^ (h >>> 16)) & this.mask;
+  }
+
+  /** Slot of an address, or -1. `home` is its home slot. Expired entries are found too. */
+  find(home: number, low: number, high: number, domain: number): number {
+    const entries = this.entries;
+    const mask = this.mask;
+    for (let slot = home; ; slot = (slot + 1) & mask) {
+      const at = slot << Entry.SHIFT;
+      if (
+        entries[at] === low &&
+        (entries[at + Entry.HIGH_FLAGS] & 0xffff) === high &&
+        entries[at + Entry.DOMAIN] === domain
+      ) {
+        return slot;
+      }
+      if (entries[at + Entry.DOMAIN] === 0) return NONE;
+    }
+  }
+
+  /** Reads a slot, to have it in the cache. */
+  peek(slot: number): number {
+    return this.entries[slot << Entry.SHIFT];
+  }
+
+  /** Whether a frame received from this station now would change its entry. */
+  isStale(slot: number, port: number, now: number): boolean {
+    const at = slot << Entry.SHIFT;
+    return this.entries[at + Entry.PORT] !== port || ((now - this.entries[at + Entry.UPDATED]) | 0) > REFRESH_MS;
+  }
+
+  port(slot: number): number {
+    return this.entries[(slot << Entry.SHIFT) + Entry.PORT];
+  }
+
+  /** FdbFlag bits. */
+  flags(slot: number): number {
+    return this.entries[(slot << Entry.SHIFT) + Entry.HIGH_FLAGS] & ~0xffff;
+  }
+
+  isExpired(slot: number, now: number): boolean {
+    const at = slot << Entry.SHIFT;
+    if ((this.entries[at + Entry.HIGH_FLAGS] & FdbFlag.STATIC) !== 0) return false;
+    return ((now - this.entries[at + Entry.UPDATED]) | 0) > this.ageing[this.entries[at + Entry.DOMAIN] >>> 12];
+  }
+
+  /** Notes that a frame was forwarded to this station. */
+  touch(slot: number, now: number): void {
+    const at = (slot << Entry.SHIFT) + Entry.USED;
+    if (((now - this.entries[at]) | 0) > REFRESH_MS) this.entries[at] = now;
+  }
+
+  /** A frame from this address came in by `port`. `slot` is what `find` said. */
+  learn(slot: number, home: number, low: number, high: number, domain: number, port: number, now: number): Learned {
+    if (slot === NONE) return this.insert(home, low, high, domain, port, 0, now);
+    const at = slot << Entry.SHIFT;
+    if (this.entries[at + Entry.PORT] === port) {
+      if (((now - this.entries[at + Entry.UPDATED]) | 0) > REFRESH_MS) this.entries[at + Entry.UPDATED] = now;
+      return Learned.KNOWN;
+    }
+    return this.move(slot, port, now);
+  }
+
+  /** Adds an address that is not in the table. */
+  insert(home: number, low: number, high: number, domain: number, port: number, flags: number, now: number): Learned {
+    const isStatic = (flags & FdbFlag.STATIC) !== 0;
+    if (!isStatic && !this.mayLearn(port, domain >>> 12, now)) return Learned.REFUSED;
+    if (this.size >= this.capacity && !this.evict(port)) return Learned.REFUSED;
+    let slot = home;
+    for (let probe = 0; this.entries[(slot << Entry.SHIFT) + Entry.DOMAIN] !== 0; probe++) {
+      if (probe === MAX_PROBE) return Learned.REFUSED;
+      slot = (slot + 1) & this.mask;
+    }
+    const at = slot << Entry.SHIFT;
+    this.entries[at + Entry.LOW] = low;
+    this.entries[at + Entry.HIGH_FLAGS] = high | flags;
+    this.entries[at + Entry.DOMAIN] = domain;
+    this.entries[at + Entry.PORT] = port;
+    this.entries[at + Entry.UPDATED] = now;
+    this.entries[at + Entry.USED] = now;
+    this.append(slot);
+    this.size++;
+    return Learned.NEW;
+  }
+
+  /** Removes an entry; entries behind it may change their slot. */
+  remove(slot: number): void {
+    this.unlink(slot);
+    this.size--;
+    const { entries, mask } = this;
+    let hole = slot;
+    for (let next = (hole + 1) & mask; entries[(next << Entry.SHIFT) + Entry.DOMAIN] !== 0; next = (next + 1) & mask) {
+      const at = next << Entry.SHIFT;
+      const high = entries[at + Entry.HIGH_FLAGS] & 0xffff;
+      const home = this.home(entries[at], high, entries[at + Entry.DOMAIN]);
+      // It may fill the hole unless its home lies between the hole (exclusive) and itself.
+      if (((next - home) & mask) >= ((next - hole) & mask)) {
+        this.relocate(next, hole);
+        hole = next;
+      }
+    }
+    entries[(hole << Entry.SHIFT) + Entry.DOMAIN] = 0;
+  }
+
+  /** Forgets the learned stations of a port, or with `isStatic` its static ones. Returns how many. */
+  flushPort(port: number, isStatic: boolean): number {
+    const list = port * 2 + (isStatic ? 1 : 0);
+    let removed = 0;
+    for (; this.oldest[list] !== 0; removed++) this.remove(this.oldest[list] - 1);
+    return removed;
+  }
+
+  /**
+   * Gives back the slots of expired stations, looking at no more than `budget` slots; goes on where the last call
+   * stopped. Returns true when it has come round to the first slot.
+   */
+  sweep(now: number, budget: number): boolean {
+    for (let i = 0; i < budget; i++) {
+      const at = this.sweepAt << Entry.SHIFT;
+      if (this.entries[at + Entry.DOMAIN] !== 0 && this.isExpired(this.sweepAt, now)) {
+        this.remove(this.sweepAt);
+        continue;
+      }
+      this.sweepAt = (this.sweepAt + 1) & this.mask;
+      if (this.sweepAt === 0) return true;
+    }
+    return false;
+  }
+
+  /** Fills in the station of a slot; false if the slot is free. */
+  read(slot: number, out: Station): boolean {
+    const at = slot << Entry.SHIFT;
+    const domain = this.entries[at + Entry.DOMAIN];
+    if (domain === 0) return false;
+    out.low = this.entries[at];
+    out.high = this.entries[at + Entry.HIGH_FLAGS] & 0xffff;
+    out.flags = this.flags(slot);
+    out.bridge = domain >>> 12;
+    out.vlan = domain & 0xfff;
+    out.port = this.entries[at + Entry.PORT];
+    out.updated = this.entries[at + Entry.UPDATED];
+    out.used = this.entries[at + Entry.USED];
+    return true;
+  }
+
+  private move(slot: number, port: number, now: number): Learned {
+    const at = slot << Entry.SHIFT;
+    const flags = this.entries[at + Entry.HIGH_FLAGS];
+    const keeps = FdbFlag.STATIC | FdbFlag.STICKY;
+    const isExpired = this.isExpired(slot, now);
+    if ((flags & keeps) !== 0 && !isExpired) return Learned.KEPT;
+    const low = this.entries[at];
+    const domain = this.entries[at + Entry.DOMAIN];
+    if (!this.mayLearnOnPort(port, now)) return Learned.REFUSED;
+    // A station that gave way may have shifted this one.
+    const moved = this.find(this.home(low, flags & 0xffff, domain), low, flags & 0xffff, domain);
+    const to = moved << Entry.SHIFT;
+    this.unlink(moved);
+    // One that comes back after its time is a new station: what a command said of the old one is over.
+    if (isExpired) this.entries[to + Entry.HIGH_FLAGS] = flags & 0xffff;
+    this.entries[to + Entry.PORT] = port;
+    this.entries[to + Entry.UPDATED] = now;
+    this.append(moved);
+    return Learned.MOVED;
+  }
+
+  private mayLearn(port: number, bridge: number, now: number): boolean {
+    const limit = this.limitOfBridge[bridge];
+    if (limit !== 0 && this.learnedOfBridge[bridge] >= limit) return false;
+    return this.mayLearnOnPort(port, now);
+  }
+
+  /** At its limit a port may still replace a station that has expired. */
+  private mayLearnOnPort(port: number, now: number): boolean {
+    if (this.limit[port] === 0 || this.learned[port] < this.limit[port]) return true;
+    const oldest = this.oldest[port * 2] - 1;
+    if (oldest === NONE || !this.isExpired(oldest, now)) return false;
+    this.remove(oldest);
+    return true;
+  }
+
+  /** Makes room for a station of `port`; false if there are only static entries. */
+  private evict(port: number): boolean {
+    const own = this.learned[port];
+    if (own !== this.most && this.learned[this.largest] !== this.most) this.findLargest();
+    if (this.most === 0) return false;
+    this.remove(this.longestSilent(own === this.most ? port : this.largest));
+    this.evicted++;
+    return true;
+  }
+
+  /** Stations have left the largest port since it was found: looks at all ports, some 3 µs for 4,096. */
+  private findLargest(): void {
+    for (let i = 0; i < this.learned.length; i++) {
+      if (this.learned[i] > this.learned[this.largest]) this.largest = i;
+    }
+    this.most = this.learned[this.largest];
+  }
+
+  /** The longest silent of the first few of a port's list; the others go to the list's end. */
+  private longestSilent(port: number): number {
+    let victim = this.oldest[port * 2] - 1;
+    for (let i = 1; i < EVICTION_SAMPLE; i++) {
+      const other = this.entries[(victim << Entry.SHIFT) + Entry.NEWER] - 1;
+      if (other === NONE) break;
+      const difference = this.entries[(other << Entry.SHIFT) + Entry.UPDATED] - this.entries[(victim << Entry.SHIFT) + Entry.UPDATED];
+      const fresher = (difference | 0) < 0 ? victim : other;
+      if (fresher === victim) victim = other;
+      this.unlink(fresher);
+      this.append(fresher);
+    }
+    return victim;
+  }
+
+  private listOf(at: number): number {
+    return this.entries[at + Entry.PORT] * 2 + ((this.entries[at + Entry.HIGH_FLAGS] & FdbFlag.STATIC) !== 0 ? 1 : 0);
+  }
+
+  private append(slot: number): void {
+    const at = slot << Entry.SHIFT;
+    const list = this.listOf(at);
+    const last = this.newest[list];
+    this.entries[at + Entry.OLDER] = last;
+    this.entries[at + Entry.NEWER] = 0;
+    this.newest[list] = slot + 1;
+    if (last === 0) this.oldest[list] = slot + 1;
+    else this.entries[((last - 1) << Entry.SHIFT) + Entry.NEWER] = slot + 1;
+    if ((list & 1) === 0) this.countLearned(at, 1);
+  }
+
+  private unlink(slot: number): void {
+    const at = slot << Entry.SHIFT;
+    const list = this.listOf(at);
+    const older = this.entries[at + Entry.OLDER];
+    const newer = this.entries[at + Entry.NEWER];
+    if (older === 0) this.oldest[list] = newer;
+    else this.entries[((older - 1) << Entry.SHIFT) + Entry.NEWER] = newer;
+    if (newer === 0) this.newest[list] = older;
+    else this.entries[((newer - 1) << Entry.SHIFT) + Entry.OLDER] = older;
+    if ((list & 1) === 0) this.countLearned(at, -1);
+  }
+
+  private countLearned(at: number, by: number): void {
+    const port = this.entries[at + Entry.PORT];
+    this.learned[port] += by;
+    this.learnedOfBridge[this.entries[at + Entry.DOMAIN] >>> 12] += by;
+    if (this.learned[port] >= this.most && by > 0) {
+      this.most = this.learned[port];
+      this.largest = port;
+    }
+  }
+
+  /** Moves an entry to a free slot, and its neighbours' pointers with it. */
+  private relocate(from: number, to: number): void {
+    const { entries } = this;
+    const source = from << Entry.SHIFT;
+    const target = to << Entry.SHIFT;
+    for (let i = 0; i < 8; i++) entries[target + i] = entries[source + i];
+    const list = this.listOf(target);
+    const older = entries[target + Entry.OLDER];
+    const newer = entries[target + Entry.NEWER];
+    if (older === 0) this.oldest[list] = to + 1;
+    else entries[((older - 1) << Entry.SHIFT) + Entry.NEWER] = to + 1;
+    if (newer === 0) this.newest[list] = to + 1;
+    else entries[((newer - 1) << Entry.SHIFT) + Entry.OLDER] = to + 1;
+  }
+}
