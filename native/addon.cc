@@ -22,7 +22,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
     napi_create_function(env, name, NAPI_AUTO_LENGTH, call, state, &function);
     exports.Set(name, function);
   };
-  control("pageOffset", pageOffset);
+  control("align", align);
   control("openNamespace", openNamespace);
   control("newNamespace", newNamespace);
   control("enterNamespace", enterNamespace);

@@ -1,5 +1,7 @@
 #include "arena.h"
 
+#include <sys/mman.h>
+
 #include "environment.h"
 
 namespace {
@@ -53,12 +55,16 @@ bool Arena::load(Napi::Object source) {
 }
 
 // The constructor is called from here because Node 20 has no Node-API call that looks into a SharedArrayBuffer.
-Napi::Value pageOffset(const Napi::CallbackInfo& info) {
+Napi::Value align(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Napi::Value bytes = env.Global().Get("Uint8Array").As<Napi::Function>().New({info[0]});
   if (env.IsExceptionPending()) return env.Undefined();
   auto address = reinterpret_cast<uintptr_t>(view(bytes, napi_uint8_array, 0));
-  return Napi::Number::New(env, static_cast<double>(-address & (PAGE_BYTES - 1)));
+  const uintptr_t offset = -address & (PAGE_BYTES - 1);
+  const size_t length = bytes.As<Napi::Uint8Array>().ByteLength();
+  // A refusal (a kernel without huge pages) costs speed and nothing else.
+  if (length > HUGE_PAGE_BYTES) madvise(reinterpret_cast<void*>(address + offset), (length - offset) & ~(PAGE_BYTES - 1), MADV_HUGEPAGE);
+  return Napi::Number::New(env, static_cast<double>(offset));
 }
 
 Napi::Value attach(const Napi::CallbackInfo& info) {

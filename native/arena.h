@@ -36,5 +36,5 @@ struct Arena {
   uint8_t* tailBytes(int32_t slot) const { return bytes + tailBase + static_cast<size_t>(slot) * TAIL_BYTES; }
 };
 
-Napi::Value pageOffset(const Napi::CallbackInfo& info);
+Napi::Value align(const Napi::CallbackInfo& info);
 Napi::Value attach(const Napi::CallbackInfo& info);

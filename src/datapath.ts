@@ -55,9 +55,6 @@ export interface DataplaneOptions extends ArenaOptions {
   keys: Int32Array;
 }
 
-/** Sees frames of links that are captured. `direction`: in or out. Borrowed: the frame is only valid during the call. */
-export type Tap = (link: Link, frame: number, direction: 'in' | 'out') => void;
-
 export class Dataplane {
   readonly arena: Arena;
   readonly links = new Links();
@@ -84,6 +81,7 @@ export class Dataplane {
   receive(link: Link, n: number, now: number): void {
     this.countReceived(link, n);
     const { flags, master } = this.links;
+    if ((flags[link] & LinkFlag.CAPTURE) !== 0) this.show(link, n);
     if ((flags[link] & LinkFlag.UP) === 0) return this.dropAll(link, n, DropReason.LINK_DOWN);
     const bridge = master[link] === NONE ? undefined : this.bridges[master[link]];
     if (bridge === undefined) return this.dropAll(link, n, DropReason.NO_LISTENER);
@@ -102,6 +100,10 @@ export class Dataplane {
     const at = link << Counter.SHIFT;
     this.links.counters[at + Counter.RX_PACKETS] += n;
     this.links.counters[at + Counter.RX_BYTES] += bytes;
+  }
+
+  private show(link: Link, n: number): void {
+    for (let i = 0; i < n; i++) this.egress.tap?.(link, this.arena.burst[i], false);
   }
 
   private dropAll(link: Link, n: number, reason: DropReason): void {
@@ -134,6 +136,11 @@ export class Dataplane {
     this.egress.ports[link]?.close();
     this.egress.ports[link] = undefined;
     this.links.flags[link] &= ~LinkFlag.PORT;
+  }
+
+  setCapture(link: Link, isOn: boolean): void {
+    if (isOn) this.links.flags[link] |= LinkFlag.CAPTURE;
+    else this.links.flags[link] &= ~LinkFlag.CAPTURE;
   }
 
   setMtu(link: Link, mtu: number): void {

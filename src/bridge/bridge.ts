@@ -57,74 +57,80 @@ export class Bridging {
     private readonly egress: Egress,
     readonly fdb: Fdb,
     readonly storm: Storm,
-  ) {}
-
-  /** The first `n` frames of arena.burst came in by `port` of `bridge`. */
-  receive(bridge: Bridge, port: Link, n: number, now: number): void {
-    const domain = bridge.domain;
-    this.readAddresses(n, domain);
-    const { burst, length } = this.arena;
-    const { $low, $high, $home, $sourceLow, $sourceHigh, $sourceHome, fdb } = this;
-    const flags = this.links.flags[port];
-    const isPlain = (flags & (LinkFlag.FORWARDING | LinkFlag.LEARNING | LinkFlag.LOCKED)) === (LinkFlag.FORWARDING | LinkFlag.LEARNING);
-    for (let i = 0; i < n; i++) {
-      const frame = burst[i];
-      const low = $low[i];
-      const high = $high[i];
-      if (length[frame] < ETHERNET_HEADER) {
-        this.egress.drop(frame, port, DropReason.RUNT);
-        continue;
-      }
-      const sourceHigh = $sourceHigh[i];
-      const sourceLow = $sourceLow[i];
-      if ((sourceHigh & 1) !== 0 || (sourceHigh | sourceLow) === 0) {
-        this.egress.drop(frame, port, DropReason.SOURCE_INVALID);
-        continue;
-      }
-      if (high === GROUP_HIGH && (low & GROUP_LOW_MASK) === GROUP_LOW && !this.forwardsGroup(bridge, frame, port, low, i, now)) continue;
-      if (isPlain) {
-        const slot = fdb.find($sourceHome[i], sourceLow, sourceHigh, domain);
-        if (slot === NONE || fdb.isStale(slot, port, now)) this.learn(slot, i, domain, port, now);
-      } else if (!this.admits(frame, port, flags, i, domain, now)) continue;
-
-      if ((high & 1) !== 0) {
-        this.forwardGroup(bridge, frame, port, flags, high, low, now);
-        continue;
-      }
-      const slot = fdb.find($home[i], low, high, domain);
-      if (slot === NONE || fdb.isExpired(slot, now)) {
-        this.forwardUnknown(bridge, frame, port, flags, now);
-        continue;
-      }
-      fdb.touch(slot, now);
-      if ((fdb.flags(slot) & FdbFlag.LOCAL) !== 0) this.deliver(bridge.link, frame);
-      else this.forward(frame, port, flags, fdb.port(slot));
-    }
+  ) {
+    this.receive = this.compile();
   }
 
-  /** Pass 1. An Ethernet header lies at 2 modulo 4, so both MACs are an aligned half word and an aligned word. */
-  private readAddresses(n: number, domain: number): void {
-    const { burst, offset, words16, words32 } = this.arena;
-    const { $low, $high, $home, $sourceLow, $sourceHigh, $sourceHome, fdb } = this;
-    let touched = 0;
-    for (let i = 0; i < n; i++) {
-      const at = offset[burst[i]];
-      const high = words16[at >> 1];
-      const low = words32[(at + 2) >> 2];
-      const source = words32[(at + 6) >> 2];
-      const sourceHigh = source & 0xffff;
-      const sourceLow = (source >>> 16) | (words16[(at + 10) >> 1] << 16);
-      const home = fdb.home(low, high, domain);
-      const sourceHome = fdb.home(sourceLow, sourceHigh, domain);
-      $high[i] = high;
-      $low[i] = low;
-      $home[i] = home;
-      $sourceHigh[i] = sourceHigh;
-      $sourceLow[i] = sourceLow;
-      $sourceHome[i] = sourceHome;
-      touched ^= fdb.peek(home) ^ fdb.peek(sourceHome);
+  /** The first `n` frames of arena.burst came in by `port` of `bridge`. */
+  readonly receive: (bridge: Bridge, port: Link, n: number, now: number) => void;
+
+  private compile(): (bridge: Bridge, port: Link, n: number, now: number) => void {
+    const bridging = this;
+    const { arena, links, egress, fdb } = this;
+    const { burst, length, offset, words16, words32 } = arena;
+    const { $low, $high, $home, $sourceLow, $sourceHigh, $sourceHome } = this;
+
+    function readAddresses(n: number, domain: number): void {
+      let touched = 0;
+      for (let i = 0; i < n; i++) {
+        const at = offset[burst[i]];
+        const high = words16[at >> 1];
+        const low = words32[(at + 2) >> 2];
+        const source = words32[(at + 6) >> 2];
+        const sourceHigh = source & 0xffff;
+        const sourceLow = (source >>> 16) | (words16[(at + 10) >> 1] << 16);
+        const home = fdb.home(low, high, domain);
+        const sourceHome = fdb.home(sourceLow, sourceHigh, domain);
+        $high[i] = high;
+        $low[i] = low;
+        $home[i] = home;
+        $sourceHigh[i] = sourceHigh;
+        $sourceLow[i] = sourceLow;
+        $sourceHome[i] = sourceHome;
+        touched ^= fdb.peek(home) ^ fdb.peek(sourceHome);
+      }
+      bridging.touched = touched;
     }
-    this.touched = touched;
+
+    return function receive(bridge: Bridge, port: Link, n: number, now: number): void {
+      const domain = bridge.domain;
+      readAddresses(n, domain);
+      const flags = links.flags[port];
+      const isPlain = (flags & (LinkFlag.FORWARDING | LinkFlag.LEARNING | LinkFlag.LOCKED)) === (LinkFlag.FORWARDING | LinkFlag.LEARNING);
+      for (let i = 0; i < n; i++) {
+        const frame = burst[i];
+        const low = $low[i];
+        const high = $high[i];
+        if (length[frame] < ETHERNET_HEADER) {
+          egress.drop(frame, port, DropReason.RUNT);
+          continue;
+        }
+        const sourceHigh = $sourceHigh[i];
+        const sourceLow = $sourceLow[i];
+        if ((sourceHigh & 1) !== 0 || (sourceHigh | sourceLow) === 0) {
+          egress.drop(frame, port, DropReason.SOURCE_INVALID);
+          continue;
+        }
+        if (high === GROUP_HIGH && (low & GROUP_LOW_MASK) === GROUP_LOW && !bridging.forwardsGroup(bridge, frame, port, low, i, now)) continue;
+        if (isPlain) {
+          const slot = fdb.find($sourceHome[i], sourceLow, sourceHigh, domain);
+          if (slot === NONE || fdb.isStale(slot, port, now)) bridging.learn(slot, i, domain, port, now);
+        } else if (!bridging.admits(frame, port, flags, i, domain, now)) continue;
+
+        if ((high & 1) !== 0) {
+          bridging.forwardGroup(bridge, frame, port, flags, high, low, now);
+          continue;
+        }
+        const slot = fdb.find($home[i], low, high, domain);
+        if (slot === NONE || fdb.isExpired(slot, now)) {
+          bridging.forwardUnknown(bridge, frame, port, flags, now);
+          continue;
+        }
+        fdb.touch(slot, now);
+        if ((fdb.flags(slot) & FdbFlag.LOCAL) !== 0) bridging.deliver(bridge.link, frame);
+        else bridging.forward(frame, port, flags, fdb.port(slot));
+      }
+    };
   }
 
   /** The steps before the look-up for a port that is not simply forwarding and learning. False: the frame is gone. */
@@ -240,7 +246,8 @@ export class Bridging {
 
   /** To the local stack of a link (br0, or a port for 01:80:C2:00:00:0X). */
   private deliver(link: Link, frame: Frame): void {
-    const { counters, totals } = this.links;
+    const { counters, flags, totals } = this.links;
+    if ((flags[link] & LinkFlag.CAPTURE) !== 0 && (flags[link] & LinkFlag.BRIDGE) !== 0) this.egress.tap?.(link, frame, false);
     counters[(link << Counter.SHIFT) + Counter.DELIVERED]++;
     counters[(link << Counter.SHIFT) + Counter.DELIVERED_BYTES] += this.arena.length[frame];
     totals[Total.DELIVERED]++;

@@ -47,6 +47,8 @@ export type LinkData = Record<string, number | string | boolean>;
 /** A link, in the key order of `ip -j -d -s -s link show`. */
 export interface LinkInfo {
   ifindex: number;
+  /** The other end or the lower link: `veth0@veth1`. */
+  link?: string;
   ifname: string;
   flags: string[];
   mtu: number;

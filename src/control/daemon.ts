@@ -6,6 +6,7 @@ import type { Server } from 'node:net';
 import { SluiceError } from '../core/errors.js';
 import { FDB_DEFAULT_CAPACITY } from '../tables/fdb.js';
 import type { Request } from './api.js';
+import { CaptureStreams } from './capture-streams.js';
 import { EngineThread } from './engine-thread.js';
 import { Handler } from './handler.js';
 import type { Link } from './link.js';
@@ -28,6 +29,7 @@ const RECHECK_MS = 500;
 
 class Daemon {
   private readonly namespaces = new NamespaceWatch((name) => void this.namespaceGone(name));
+  private readonly captures: CaptureStreams;
   private recheck: NodeJS.Timeout | undefined;
   private server: Server | undefined;
   /** Resolves with the exit status. */
@@ -44,6 +46,7 @@ class Daemon {
     this.ended = new Promise((resolve) => {
       this.end = resolve;
     });
+    this.captures = new CaptureStreams(network, engine);
     network.onLinkEvent = (link, what) => void this.linkEvent(link, what);
     engine.onExit = (error) => {
       log.write('error', 'engine', `it ended: ${error?.stack ?? 'without an error'}`);
@@ -58,7 +61,8 @@ class Daemon {
     process.stdout.write('sluice: ready\n');
   }
 
-  private async serve(request: Request, _connection: Connection, _send: (result: unknown) => void): Promise<unknown> {
+  private async serve(request: Request, connection: Connection, send: (result: unknown) => void): Promise<unknown> {
+    if (request.op === 'capture') return this.captures.run(request, connection, send);
     if (request.op === 'down') {
       setImmediate(() => this.end(0));
       return {};

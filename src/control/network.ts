@@ -11,6 +11,7 @@ import { PortKind, shim } from '../io/shim.js';
 import { openTap, type TapDevice, type TapSpec } from '../io/tap.js';
 import { parseMac, parsePrefix } from '../wire/format.js';
 import type { AddLink, BridgeOptions, BridgePortOptions, DeleteLink, SetLink, TapPeer } from './api.js';
+import type { CapturedFrames } from './captures.js';
 import type { Call, EngineThread } from './engine-thread.js';
 import {
   BRIDGE_DEFAULTS,
@@ -87,7 +88,7 @@ export class Network {
   constructor(private readonly engine: EngineThread) {
     this.locals = new Locals();
     engine.onEvent = (event) => {
-      if (event.event === 'frames') return this.onFrames(event.frames);
+      if (event.event === 'frames') return this.onFrames(event);
       const link = this.numbers[event.link];
       if (link === undefined) return;
       link.hasCarrier = event.event === 'carrier' && event.up;
@@ -97,7 +98,8 @@ export class Network {
 
   /** Told of every carrier change, and of devices that vanished. */
   onLinkEvent: (link: Link, what: 'up' | 'down' | 'gone') => void = () => {};
-  onFrames: (frames: import('./operations.js').CapturedFrame[]) => void = () => {};
+  /** Told of captured frames. */
+  onFrames: (frames: CapturedFrames) => void = () => {};
 
   all(): Link[] {
     return [...this.links.values()];

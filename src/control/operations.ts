@@ -3,6 +3,7 @@
  * data. They run between bursts, so they are short; what may be long (a dump of the FDB) comes in pages.
  */
 import type { MessagePort } from 'node:worker_threads';
+import { type CapturedFrames, Captures } from './captures.js';
 import type { StormClass } from '../bridge/storm.js';
 import type { Engine } from '../engine.js';
 import { SluiceError } from '../core/errors.js';
@@ -25,28 +26,22 @@ const PAGE_SLOTS = 4096;
 export type EngineEvent =
   | { event: 'carrier'; link: Link; up: boolean }
   | { event: 'gone'; link: Link }
-  | { event: 'frames'; frames: CapturedFrame[] };
-
-export interface CapturedFrame {
-  link: Link;
-  direction: 'in' | 'out';
-  /** µs since the epoch. */
-  timeUs: number;
-  length: number;
-  bytes: Uint8Array;
-}
+  | CapturedFrames;
 
 export class Operations {
   readonly rxResult = new Int32Array(RxResult.WORDS);
   readonly readyPairs = new Int32Array(MAX_LINKS * 2);
   isStopping = false;
+  readonly captures: Captures;
   private now = 0;
 
   constructor(
     private readonly dataplane: Dataplane,
     private readonly engine: Engine,
     private readonly messages: MessagePort,
-  ) {}
+  ) {
+    this.captures = new Captures(dataplane, messages);
+  }
 
   /** Carries out a transaction. An exception is a bug; it is reported and the engine goes on. */
   run(calls: Array<[string, ...unknown[]]>, now: number): { results?: unknown[]; failure?: string } {
@@ -216,6 +211,21 @@ export class Operations {
 
   flushStations(port: Link, isStatic: boolean): number {
     return this.dataplane.fdb.flushPort(port, isStatic);
+  }
+
+  /** Copies the frames of a link that pass a filter to the control plane, `snapLength` bytes of each. */
+  startCapture(id: number, link: Link, filter: string, snapLength: number): void {
+    this.captures.start(id, link, filter, snapLength);
+  }
+
+  /** The control plane has handed on so many frames: there is room for as many more. */
+  ackCapture(id: number, frames: number): void {
+    this.captures.ack(id, frames);
+  }
+
+  /** Returns the number of frames that passed the filter but found no room. */
+  stopCapture(id: number): number {
+    return this.captures.stop(id);
   }
 
   updateHeld(): void {

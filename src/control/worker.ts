@@ -71,6 +71,7 @@ function run(): void {
     const now = clock();
     const frames = engine.isIdle ? 0 : engine.round(now);
     if (dataplane.egress.wentDownCount !== 0) operations.portsWentDown();
+    if (!operations.captures.isEmpty) operations.captures.flush();
     if (Atomics.load(signal, 0) !== 0) control(now);
     const dueMs = engine.timers(now);
     if (!engine.isIdle && ++rounds % POLL_INTERVAL !== 0) {

@@ -28,6 +28,8 @@
  * shim can be told its address once (Shim.attach) and other threads may look.
  */
 
+import { allocate, sharedInts } from './memory.js';
+
 /** A head slot's index. */
 export type Frame = number;
 
@@ -45,7 +47,6 @@ export const enum Slot {
   COLOUR_SHIFT = 6,
   /** Longest frame that any fresh head slot holds alone: 2,048 − 130 − 3 × 64. */
   HEAD_CAPACITY = 1726,
-  PAGE = 4096,
 }
 
 /**
@@ -91,10 +92,6 @@ export interface ArenaOptions {
   ports?: number;
 }
 
-function shared(bytes: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(bytes);
-}
-
 export class Arena {
   readonly heads: number;
   readonly tails: number;
@@ -133,31 +130,26 @@ export class Arena {
     this.tails = options.tails ?? 256;
     this.ports = options.ports ?? 4096;
     this.tailBase = this.heads * Slot.HEAD_BYTES;
-    // V8 aligns a buffer to 16 bytes only; the slots start at the first page boundary that the
-    // shim finds (Shim.pageOffset), or at 0 where there is no shim.
     const size = this.tailBase + this.tails * Slot.TAIL_BYTES;
-    const memory = shared(size + Slot.PAGE);
-    const start = Arena.pageOffset(memory);
-    this.bytes = new Uint8Array(memory, start, size);
-    this.words16 = new Uint16Array(memory, start, size >> 1);
-    this.words32 = new Int32Array(memory, start, size >> 2);
-    this.offset = new Int32Array(shared(this.heads * 4));
-    this.length = new Int32Array(shared(this.heads * 4));
-    this.tail = new Int32Array(shared(this.heads * 4)).fill(NONE);
-    this.references = new Int32Array(shared(this.heads * 4));
-    this.vnet = new Uint16Array(shared((this.heads << Vnet.SHIFT) * 2));
-    this.freeHeads = new Int32Array(shared(this.heads * 4));
-    this.freeTails = new Int32Array(shared(this.tails * 4));
+    const { buffer, start } = allocate(size);
+    this.bytes = new Uint8Array(buffer, start, size);
+    this.words16 = new Uint16Array(buffer, start, size >> 1);
+    this.words32 = new Int32Array(buffer, start, size >> 2);
+    this.offset = sharedInts(this.heads);
+    this.length = sharedInts(this.heads);
+    this.tail = sharedInts(this.heads).fill(NONE);
+    this.references = sharedInts(this.heads);
+    const headers = allocate((this.heads << Vnet.SHIFT) * 2);
+    this.vnet = new Uint16Array(headers.buffer, headers.start, this.heads << Vnet.SHIFT);
+    this.freeHeads = sharedInts(this.heads);
+    this.freeTails = sharedInts(this.tails);
     for (let i = 0; i < this.heads; i++) this.freeHeads[i] = this.heads - 1 - i;
     for (let i = 0; i < this.tails; i++) this.freeTails[i] = this.tails - 1 - i;
     this.freeHeadCount = this.heads;
     this.freeTailCount = this.tails;
-    this.queues = new Int32Array(shared(this.ports * QUEUE * 4));
-    this.burst = new Int32Array(shared(BURST * 4));
+    this.queues = sharedInts(this.ports * QUEUE);
+    this.burst = sharedInts(BURST);
   }
-
-  /** Bytes from a buffer's start to its first page boundary; set by io/shim.ts where it is loaded. */
-  static pageOffset: (memory: SharedArrayBuffer) => number = () => 0;
 
   /** A fresh frame of `length` bytes in its head slot, zero vnet header, contents undefined; or NONE. */
   allocate(length: number): Frame {

@@ -7,7 +7,8 @@
  */
 import { type Arena, type Frame, QUEUE } from './arena.js';
 import { DropReason } from './drop.js';
-import { Counter, type Link, type Links, MAX_LINKS } from './links.js';
+import { Counter, type Link, LinkFlag, type Links, MAX_LINKS } from './links.js';
+import { sharedInts } from './memory.js';
 import { type Port, TxError } from './port.js';
 
 const enum Errno {
@@ -36,10 +37,14 @@ function reasonOf(errno: number): DropReason {
   }
 }
 
+/** Sees the frames of links that are captured, before anything is done with them. Borrowed: valid during the call. */
+export type Tap = (link: Link, frame: Frame, isOut: boolean) => void;
+
 export class Egress {
+  tap: Tap | undefined;
   readonly ports: Array<Port | undefined> = [];
   /** Why each frame of the last tx call failed; 0 = it did not. */
-  readonly txErrno = new Int32Array(new SharedArrayBuffer(QUEUE * 4));
+  readonly txErrno = sharedInts(QUEUE);
   /** Links that saw EIO or ENETDOWN since the engine last looked. */
   readonly wentDown = new Int32Array(MAX_LINKS);
   wentDownCount = 0;
@@ -80,6 +85,7 @@ export class Egress {
     this.fill[link] = 0;
     const port = this.ports[link];
     if (port === undefined) return this.discard(link, n);
+    if ((this.links.flags[link] & LinkFlag.CAPTURE) !== 0) this.show(link, n);
     if (port.tx(n) !== 0) return this.settle(link, n);
     const { queues, length } = this.arena;
     const from = link * QUEUE;
@@ -92,6 +98,10 @@ export class Egress {
     counters[(link << Counter.SHIFT) + Counter.TX_PACKETS] += n;
     counters[(link << Counter.SHIFT) + Counter.TX_BYTES] += bytes;
     counters[(link << Counter.SHIFT) + Counter.TX_SEGMENTS] += port.segments;
+  }
+
+  private show(link: Link, n: number): void {
+    for (let i = 0; i < n; i++) this.tap?.(link, this.arena.queues[link * QUEUE + i], true);
   }
 
   /** As the end of flushLink, frame by frame, for a call in which some failed. */

@@ -6,6 +6,7 @@
  * Counters are doubles (exact to 2^53), one writer (the engine's worker), read by other threads as they are.
  */
 import { DropReason } from './drop.js';
+import { sharedDoubles, sharedInts } from './memory.js';
 
 /** A link's number; NONE (-1) is none. */
 export type Link = number;
@@ -75,14 +76,6 @@ export const enum Total {
   HELD = 4,
   FDB_EVICTED = 5,
   COUNT = 16,
-}
-
-function sharedInts(length: number): Int32Array<SharedArrayBuffer> {
-  return new Int32Array(new SharedArrayBuffer(length * 4));
-}
-
-function sharedDoubles(length: number): Float64Array<SharedArrayBuffer> {
-  return new Float64Array(new SharedArrayBuffer(length * 8));
 }
 
 /** Adds a link's row to that of the links that are gone. */

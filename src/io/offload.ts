@@ -7,15 +7,14 @@
  *   segments     | the same headers, fields adjusted            | payload[0 … size)                |
  *                | the same headers, fields adjusted            | payload[size … 2 × size)         |  …
  *
- * - A partial checksum's field holds the folded, not complemented, sum of the pseudo-header. A segment's is made from it
- *   by its difference in length, so that it stays right where the addresses of the header are not those of the
+ * - A partial checksum's field holds the folded, not complemented, sum of the pseudo-header. A segment's is made from
+ *   it by its difference in length, so that it stays right where the addresses of the header are not those of the
  *   pseudo-header (IPv6 routing header) and where NAT has rewritten both.
  * - The virtio header is input like any other: a hostile guest fills it in. Every number in it is checked against what
  *   the frame's own headers say; what disagrees is malformed, and the caller drops and counts.
  * - As the kernel does, lengths come from the frame, not from IP's total length; the IPv4 identification counts up; CWR
- *   stays in the first segment only, FIN and PSH in the last; a superframe whose payload fits in one segment is none, and
- *   gets its checksum only. UFO (Gso.UDP), fragments, and gso_size 65,535 (the kernel's GSO_BY_FRAGS) with more than one
- *   segment's payload are refused.
+ *   stays in the first segment only, FIN and PSH in the last; a superframe whose payload fits in one segment is none,
+ *   and gets its checksum only. UFO (Gso.UDP), fragments and segments longer than IP can say are refused.
  * - When the arena runs out midway, the segments made so far are released.
  *
  * Nothing here allocates. `$…` are results of `locate`, valid until its next call.

@@ -1,5 +1,5 @@
 /*
- * Capture files on disk (the format itself is in io/pcap-format.ts): what `sluice capture -w` writes and the `pcap`
+ * Capture files on disk (the format itself is in io/pcap-format.ts and its neighbours): what `sluice capture -w` writes and the `pcap`
  * port reads and writes. The name decides what is written: *.pcap is classic pcap, anything else pcapng; '-' is
  * stdout. Reading tells by the file's first bytes; '-' is stdin.
  *
@@ -7,17 +7,11 @@
  * answer false and `problem` says why, because they are also called where frames are forwarded.
  */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
-import {
-  CaptureDecoder,
-  type CapturedFrame,
-  CaptureEncoder,
-  type CaptureFormat,
-  type CaptureLink,
-  type DecoderOptions,
-  ENCODE_ROOM,
-  type FrameRecord,
-  Step,
-} from './pcap-format.js';
+import { SluiceError } from '../core/errors.js';
+import { errnoText } from './errno.js';
+import { CaptureDecoder, type DecoderOptions, Step } from './pcap-decoder.js';
+import { CaptureEncoder, type CaptureFormat, ENCODE_ROOM } from './pcap-encoder.js';
+import type { CapturedFrame, CaptureLink, FrameRecord } from './pcap-format.js';
 
 const CHUNK_BYTES = 65536;
 
@@ -25,8 +19,8 @@ const CHUNK_BYTES = 65536;
 const WRITE_BYTES = 4 * ENCODE_ROOM;
 
 function causeOf(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code ?? (error instanceof Error ? error.message : String(error));
+  const { errno } = error as NodeJS.ErrnoException;
+  return errno === undefined ? String(error) : errnoText(errno);
 }
 
 function open(path: string, flags: 'r' | 'w'): number {
@@ -35,7 +29,11 @@ function open(path: string, flags: 'r' | 'w'): number {
     return openSync(path, flags, 0o644);
   } catch (error) {
     const verb = flags === 'r' ? 'read' : 'write';
-    throw new Error(`cannot ${verb} capture "${path}": ${causeOf(error)}; check the path and its permissions`);
+    const { code = 'EIO' } = error as NodeJS.ErrnoException;
+    throw new SluiceError(
+      code,
+      `cannot ${verb} capture "${path}": ${causeOf(error)}; check the path and its permissions`,
+    );
   }
 }
 
@@ -171,7 +169,7 @@ export class CaptureWriter {
       try {
         done += writeSync(this.fd, bytes, done, length - done);
       } catch (error) {
-        if (causeOf(error) !== 'EAGAIN') return this.fail(causeOf(error));
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return this.fail(causeOf(error));
         waitMs(1);
       }
     }

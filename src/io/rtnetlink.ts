@@ -26,9 +26,12 @@ const enum Ifla {
   ADDRESS = 1,
   IFNAME = 3,
   MTU = 4,
+  MASTER = 10,
   LINKINFO = 18,
   NET_NS_FD = 28,
   INFO_KIND = 1,
+  INFO_DATA = 2,
+  VETH_PEER = 1,
 }
 
 const IFINFO = 16;
@@ -56,6 +59,8 @@ export interface LinkChanges {
   isUp?: boolean;
   /** Descriptor of the namespace it moves to. */
   netns?: number;
+  /** Index of the kernel bridge that it becomes a port of. */
+  master?: number;
 }
 
 /** The kernel said no: `errno` is positive; `extack` its explanation. */
@@ -198,9 +203,34 @@ export function changeKernelLink(namespace: NamespaceFd, index: number, changes:
   if (changes.name !== undefined) list.push(attribute(Ifla.IFNAME, text(changes.name)));
   if (changes.address !== undefined) list.push(attribute(Ifla.ADDRESS, changes.address));
   if (changes.mtu !== undefined) list.push(attribute(Ifla.MTU, word(changes.mtu)));
+  if (changes.master !== undefined) list.push(attribute(Ifla.MASTER, word(changes.master)));
   const isChanged = changes.isUp === undefined ? 0 : IFF_UP;
   const header = ifinfo(index, changes.isUp === true ? IFF_UP : 0, isChanged);
   request(namespace, message(Rtm.NEWLINK, Nlmsg.F_ACK, header, list));
+}
+
+function concatenate(parts: Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/** Makes a device of a kind ("bridge", "veth"); `data`: what is particular to the kind. */
+function createKernelLink(namespace: NamespaceFd, name: string, kind: string, data: Uint8Array[] = []): void {
+  const info = [attribute(Ifla.INFO_KIND, text(kind))];
+  if (data.length > 0) info.push(attribute(Ifla.INFO_DATA, concatenate(data)));
+  const list = [attribute(Ifla.IFNAME, text(name)), attribute(Ifla.LINKINFO, concatenate(info))];
+  request(namespace, message(Rtm.NEWLINK, Nlmsg.F_ACK | Nlmsg.F_CREATE_EXCL, ifinfo(0), list));
+}
+
+/** A bridge of the kernel's own: what ours is compared with. */
+export function addKernelBridge(namespace: NamespaceFd, name: string): void {
+  createKernelLink(namespace, name, 'bridge');
+}
+
+/** A veth pair: `name` in a namespace, its other end `peer` in another. Both down. */
+export function addKernelVeth(namespace: NamespaceFd, name: string, peer: { name: string; netns: number; address?: Uint8Array }): void {
+  const list = [attribute(Ifla.IFNAME, text(peer.name)), attribute(Ifla.NET_NS_FD, word(peer.netns))];
+  if (peer.address !== undefined) list.push(attribute(Ifla.ADDRESS, peer.address));
+  createKernelLink(namespace, name, 'veth', [attribute(Ifla.VETH_PEER, concatenate([ifinfo(0), ...list]))]);
 }
 
 export function deleteKernelLink(namespace: NamespaceFd, index: number): void {

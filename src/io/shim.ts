@@ -7,7 +7,8 @@
  * One shim is loaded per thread; `attach`, `addPort`, `rx`, `tx` and `poll` belong to the worker's.
  */
 import { createRequire } from 'node:module';
-import { Arena } from '../core/arena.js';
+import type { Arena } from '../core/arena.js';
+import { memory } from '../core/memory.js';
 
 /** Kinds of port that the shim drives. */
 export const enum PortKind {
@@ -41,8 +42,8 @@ export const enum RxResult {
 export type NamespaceFd = number;
 
 export interface Shim {
-  /** Bytes from the start of a buffer's memory to its next page boundary. */
-  pageOffset(memory: SharedArrayBuffer): number;
+  /** Asks for huge pages for a buffer's memory; answers the bytes from its start to its first page boundary. */
+  align(buffer: SharedArrayBuffer): number;
 
   // --- control: any thread ---------------------------------------------------------------------
 
@@ -154,4 +155,4 @@ function load(): Shim {
 
 export const shim: Shim = load();
 
-Arena.pageOffset = (memory) => shim.pageOffset(memory);
+memory.align = (buffer) => shim.align(buffer);

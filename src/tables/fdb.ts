@@ -23,6 +23,7 @@
  * Who may call: the engine's worker alone. No I/O, no clock, no log: `now` is milliseconds since start and
  * may wrap; a difference of two is right as long as sweeps come within 2^31 ms (24 days).
  */
+import { sharedInts } from '../core/memory.js';
 
 const enum Entry {
   SHIFT = 3,
@@ -117,7 +118,7 @@ export class Fdb {
     while (slots < capacity * 2) slots *= 2;
     this.capacity = capacity;
     this.mask = slots - 1;
-    this.entries = new Int32Array(slots << Entry.SHIFT);
+    this.entries = sharedInts(slots << Entry.SHIFT);
     this.learned = new Int32Array(links);
     this.learnedOfBridge = new Int32Array(links);
     this.limit = new Int32Array(links);
@@ -126,7 +127,7 @@ export class Fdb {
     this.oldest = new Int32Array(links * 2);
     this.newest = new Int32Array(links * 2);
     this.key0 = keys[0];
-    this.key1 = keys[1];
+    this.key1 = keys[1] | 1;
     this.multiplier0 = keys[2] | 1;
     this.multiplier1 = keys[3] | 1;
   }
@@ -135,7 +136,7 @@ export class Fdb {
   home(low: number, high: number, domain: number): number {
     let h = Math.imul(low ^ this.key0, this.multiplier0);
     h ^= h >>> 15;
-    h = Math.imul(h ^ (high + Math.imul(domain, 0x9e3779b1) + this.key1), this.multiplier1);
+    h = Math.imul(h ^ high ^ Math.imul(domain, this.key1), this.multiplier1);
     return (h ^ (h >>> 16)) & this.mask;
   }
 

@@ -19,7 +19,7 @@ import { parseCondition } from './filter-parser.js';
 import { Alu, type Condition, Relation, type Value } from './filter-tree.js';
 import { refuse } from './filter-words.js';
 
-/** An instruction: WORDS words from pc × WORDS. */
+/** Words of an instruction, from pc << WORD_SHIFT. */
 const enum Word {
   OP = 0,
   /** Bytes loaded: 1, 2, 4; 0: the frame's length. */
@@ -32,8 +32,10 @@ const enum Word {
   /** Instructions to go on with. */
   YES = 6,
   NO = 7,
-  SHIFT = 3,
 }
+
+/** log2 of an instruction's words. */
+const WORD_SHIFT = 3;
 
 const enum Op {
   /** (bytes & MASK) HOW VALUE → YES or NO. */
@@ -98,7 +100,7 @@ class Compiler {
     return Int32Array.from(this.words);
   }
 
-  private place(label: Label, at = this.words.length >> Word.SHIFT): void {
+  private place(label: Label, at = this.words.length >> WORD_SHIFT): void {
     for (const use of label.uses) this.words[use] = at;
   }
 
@@ -107,29 +109,29 @@ class Compiler {
   }
 
   private branch(yes: Label, no: Label): void {
-    const end = this.words.length;
-    yes.uses.push(end - 8 + Word.YES);
-    no.uses.push(end - 8 + Word.NO);
+    const start = this.words.length - (1 << WORD_SHIFT);
+    yes.uses.push(start + Word.YES);
+    no.uses.push(start + Word.NO);
   }
 
   private condition(condition: Condition, yes: Label, no: Label): void {
     switch (condition.op) {
       case 'and':
       case 'or':
-        return this.pair(condition, yes, no);
+        this.pair(condition, yes, no);
+        break;
       case 'not':
-        return this.condition(condition.of, no, yes);
+        this.condition(condition.of, no, yes);
+        break;
       case 'compare':
         this.value(condition.left, 0);
         this.value(condition.right, 1);
         this.emit(Op.COMPARE, 0, 0, 0, condition.relation, 0);
-        return this.branch(yes, no);
-      case 'test': {
-        const { width, offset, ip, mask, relation, value } = condition;
-        if (ip !== -1) this.emit(Op.HEADER, 1, ip, 0, 0, 0);
-        this.emit(ip === -1 ? Op.TEST : Op.TEST_BEHIND, width, offset, mask, relation, value);
-        return this.branch(yes, no);
-      }
+        this.branch(yes, no);
+        break;
+      case 'test':
+        this.test(condition);
+        this.branch(yes, no);
     }
   }
 
@@ -141,24 +143,34 @@ class Compiler {
     this.condition(right, yes, no);
   }
 
+  private test({ width, offset, ip, mask, relation, value }: Condition & { op: 'test' }): void {
+    if (ip !== -1) this.emit(Op.HEADER, 1, ip, 0, 0, 0);
+    this.emit(ip === -1 ? Op.TEST : Op.TEST_BEHIND, width, offset, mask, relation, value);
+  }
+
+  /** Leaves a value on the stack, on which `depth` lie already. */
   private value(value: Value, depth: number): void {
     if (depth >= STACK) refuse(this.text, 'too many values at a time', 0);
     switch (value.op) {
       case 'number':
-        return this.emit(Op.PUSH, 0, 0, 0, 0, value.value);
+        this.emit(Op.PUSH, 0, 0, 0, 0, value.value);
+        break;
       case 'length':
-        return this.emit(Op.PUSH_LENGTH, 0, 0, 0, 0, 0);
+        this.emit(Op.PUSH_LENGTH, 0, 0, 0, 0, 0);
+        break;
       case 'negate':
         this.value(value.of, depth);
-        return this.emit(Op.NEGATE, 0, 0, 0, 0, 0);
+        this.emit(Op.NEGATE, 0, 0, 0, 0, 0);
+        break;
       case 'alu':
         this.value(value.left, depth);
         this.value(value.right, depth + 1);
-        return this.emit(Op.ALU, 0, 0, 0, value.alu, 0);
+        this.emit(Op.ALU, 0, 0, 0, value.alu, 0);
+        break;
       case 'load':
         this.value(value.index, depth);
         if (value.ip !== -1) this.emit(Op.HEADER, 1, value.ip, 0, 0, 0);
-        return this.emit(value.ip === -1 ? Op.LOAD : Op.LOAD_BEHIND, value.width, value.offset, 0, 0, 0);
+        this.emit(value.ip === -1 ? Op.LOAD : Op.LOAD_BEHIND, value.width, value.offset, 0, 0, 0);
     }
   }
 }
@@ -175,7 +187,7 @@ export function matches(filter: Filter, bytes: Uint8Array, at: number, captured:
   let header = 0;
   let pc = code.length === 0 ? Target.MATCH : 0;
   while (pc >= 0) {
-    const word = pc << Word.SHIFT;
+    const word = pc << WORD_SHIFT;
     const op = code[word];
     const width = code[word + Word.WIDTH];
     let offset = code[word + Word.OFFSET];

@@ -2,8 +2,8 @@
  * Addresses as text. The only place where a MAC or IP address is a string; for configuration, commands and
  * captures, never per packet. Parsers answer undefined on bad input: who asked words the error.
  *
- * - MAC: six hexadecimal groups between colons, as iproute2 reads them: one digit or many, 0x in front or not, a value up
- *   to ff. Not what its sscanf lets through by accident: signs, blanks, rubbish after the digits.
+ * - MAC: six hexadecimal groups between colons, as iproute2 reads them: one digit or many, 0x in front or not, a value
+ *   up to ff. Not what its sscanf lets through by accident: signs, blanks, rubbish after the digits.
  * - IPv4: four decimal numbers, no leading zero (some read it as octal). An address is an int32.
  * - IPv6: any form of RFC 4291 §2.2, no zone. Printed as RFC 5952 says, with an embedded IPv4 address
  *   where the prefix tells (::ffff:0:0/96, ::/96), as inet_ntop and so iproute2 do.
@@ -66,8 +66,8 @@ export function parseIpv6(text: string): Uint8Array | undefined {
   // "::" stands for at least one group.
   if (isShort ? missing < 1 : missing !== 0) return undefined;
   const bytes = new Uint8Array(16);
-  front.forEach((group, i) => write16(bytes, i * 2, group));
-  back.forEach((group, i) => write16(bytes, (8 - back.length + i) * 2, group));
+  for (const [i, group] of front.entries()) write16(bytes, i * 2, group);
+  for (const [i, group] of back.entries()) write16(bytes, (8 - back.length + i) * 2, group);
   return bytes;
 }
 

@@ -94,7 +94,7 @@ export function write(bytes: Uint8Array, at: number, protocol: number, hopLimit:
   bytes[at + Ipv6.HOP_LIMIT] = hopLimit;
 }
 
-/** Writes the multicast group that a neighbor solicitation for `target` goes to: ff02::1:ffXX:XXXX (RFC 4291 §2.7.1). */
+/** Writes the group that a neighbor solicitation for `target` goes to: ff02::1:ffXX:XXXX (RFC 4291 §2.7.1). */
 export function writeSolicitedNode(bytes: Uint8Array, at: number, target: Uint8Array, targetAt: number): void {
   write32(bytes, at, 0xff020000);
   write32(bytes, at + 4, 0);

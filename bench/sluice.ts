@@ -1,0 +1,55 @@
+/** Sluice itself, as a user drives it: its daemon on one core, its links made by `ip -b`. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Bridge } from './measure.js';
+import { run } from './program.js';
+import type { Scene } from './scene.js';
+import { root } from './twin/programs.js';
+
+const executable = join(root, 'bin/sluice.js');
+
+function absent(): string | undefined {
+  const parts = ['bin/sluice.js', 'dist/src/cli/main.js', 'build/Release/sluice.node'];
+  const part = parts.find((path) => !existsSync(join(root, path)));
+  return part === undefined ? undefined : `${part} is not there: run "npm run build"`;
+}
+
+/** Runs a Sluice command against the scene's daemon. */
+export function sluice(scene: Scene, ...words: string[]): string {
+  return run(['node', executable, '--socket', join(scene.folder, 'sluice.sock'), ...words]);
+}
+
+/** Starts the daemon in m and makes links by a batch of `ip` commands. */
+export async function startSluice(scene: Scene, links: string[]): Promise<void> {
+  const daemon = scene.bridge(['node', executable, '--socket', join(scene.folder, 'sluice.sock'), 'up']);
+  await daemon.says('sluice: ready');
+  const batch = join(scene.folder, 'links');
+  writeFileSync(batch, `${links.join('\n')}\n`);
+  sluice(scene, 'ip', '-b', batch);
+}
+
+/** The words that make br0 of these ports. */
+export const bridge = (ports: string[]): string[] => [
+  'link add br0 type bridge',
+  ...ports.map((port) => `link set ${port} master br0`),
+  ...[...ports, 'br0'].map((link) => `link set ${link} up`),
+];
+
+export const sluiceTap: Bridge = {
+  name: 'Sluice',
+  absent,
+  async start(scene) {
+    const tap = (name: string, side: string) => `link add ${name} type tap peer name eth0 netns ${side} up`;
+    await startSluice(scene, [tap('t1', scene.a), tap('t2', scene.b), ...bridge(['t1', 't2'])]);
+  },
+};
+
+export const sluicePacket: Bridge = {
+  name: 'Sluice',
+  absent,
+  async start(scene) {
+    scene.veths();
+    const links = ['p1', 'p2'].map((port) => `link add ${port} type packet dev ${port} netns ${scene.m}`);
+    await startSluice(scene, [...links, ...bridge(['p1', 'p2'])]);
+  },
+};

@@ -1,0 +1,149 @@
+/*
+ * The words after `type KIND` of a port whose other end is outside: tap, packet, pcap, memory.
+ *
+ * iproute2 has none of these, so their complaints are worded as its own link kinds word theirs.
+ * Of `type tap`, the words after `peer` describe the kernel's end; without `peer`, `up` is the only
+ * one of them that makes sense, and it means the kernel's end too.
+ */
+import type { AddLink, TapPeer } from '../control/api.js';
+import { cannot, Refusal } from './refusal.js';
+import { exactly, find, formatAddress, isName, type Keyword, parseAddress, type Words } from './words.js';
+
+/** The kernel's limit on a name, without its NUL. */
+export const NAME_BYTES = 15;
+const MAX_MTU = 65535;
+const MAX_QUEUES = 256;
+
+type Tap = NonNullable<AddLink['tap']>;
+
+const CIDR = /^([0-9]{1,3}(\.[0-9]{1,3}){3}\/[0-9]{1,2}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\/[0-9]{1,3})$/;
+
+/** A prefix with its length; the daemon checks the numbers in it. */
+function cidr(words: Words): string {
+  const text = words.value();
+  if (!CIDR.test(text)) throw words.invalid(text, 'any valid prefix is expected rather than it', `"${text}" is no address with a prefix length`);
+  return text;
+}
+
+function linkName(words: Words): string {
+  const text = words.value();
+  if (isName(text, NAME_BYTES)) return text;
+  throw words.invalid(text, '"name" not a valid ifname', `"${text}" is no name`, `a name has 1 to ${NAME_BYTES} bytes, no slash and no space`);
+}
+
+/** A unicast MAC of six bytes. */
+function mac(words: Words): string {
+  const text = words.value();
+  const bytes = parseAddress(words, text);
+  if (bytes.length === 6) return formatAddress(bytes);
+  const line = `Invalid address length ${bytes.length} - must be 6 bytes`;
+  throw words.refuse(line, 1, `"${text}" has ${bytes.length} bytes, a MAC address has 6`, undefined, false);
+}
+
+export const PEER_WORDS: readonly Keyword<TapPeer>[] = [
+  exactly('name', (peer, words) => {
+    peer.name = linkName(words);
+  }),
+  exactly('netns', (peer, words) => {
+    peer.netns = words.value();
+  }),
+  exactly('address', (peer, words) => {
+    peer.address = mac(words);
+  }),
+  exactly('mtu', (peer, words) => {
+    peer.mtu = words.integer('Invalid "mtu" value', 1, MAX_MTU);
+  }),
+  exactly('addr', (peer, words) => {
+    peer.addresses = [...(peer.addresses ?? []), cidr(words)];
+  }),
+  exactly('up', (peer) => {
+    peer.up = true;
+  }),
+];
+
+export const TAP_WORDS: readonly Keyword<Tap>[] = [
+  exactly('queues', (tap, words) => {
+    tap.queues = words.integer('invalid queues', 1, MAX_QUEUES);
+  }),
+  exactly('gso', (tap, words) => {
+    tap.gso = words.onOff('gso');
+  }),
+  exactly('persist', (tap, words) => {
+    tap.persist = words.onOff('persist');
+  }),
+  exactly('up', (tap) => {
+    tap.peer = { ...tap.peer, up: true };
+  }),
+  exactly('peer', (tap, words) => {
+    tap.peer = { ...tap.peer };
+    take(words, 'tap', PEER_WORDS, tap.peer);
+  }),
+];
+
+type Packet = NonNullable<AddLink['packet']>;
+
+export const PACKET_WORDS: readonly Keyword<Packet>[] = [
+  exactly('dev', (packet, words) => {
+    packet.dev = words.value();
+  }),
+  exactly('netns', (packet, words) => {
+    packet.netns = words.value();
+  }),
+];
+
+type Pcap = NonNullable<AddLink['pcap']>;
+
+export const PCAP_WORDS: readonly Keyword<Pcap>[] = [
+  exactly('read', (pcap, words) => {
+    pcap.read = words.value();
+  }),
+  exactly('write', (pcap, words) => {
+    pcap.write = words.value();
+  }),
+];
+
+/** Takes all words that are left. */
+function take<T>(words: Words, kind: string, list: readonly Keyword<T>[], into: T): T {
+  while (!words.done) {
+    const word = words.next();
+    const keyword = find(list, word);
+    if (keyword === undefined) {
+      throw words.refuse(`${kind}: unknown command "${word}"?`, 1, `a ${kind} link has no "${word}" here`, undefined, false);
+    }
+    keyword.take(into, words);
+  }
+  return into;
+}
+
+function tap(words: Words): Partial<AddLink> {
+  return { kind: 'tap', tap: take<Tap>(words, 'tap', TAP_WORDS, {}) };
+}
+
+function packet(words: Words): Partial<AddLink> {
+  const given = take<Packet>(words, 'packet', PACKET_WORDS, { dev: '' });
+  if (given.dev !== '') return { kind: 'packet', packet: given };
+  throw words.refuse('Error: argument "dev" is required', 255, 'it needs the device that it attaches to', 'say "type packet dev DEVICE"');
+}
+
+function pcap(words: Words): Partial<AddLink> {
+  const given = take<Pcap>(words, 'pcap', PCAP_WORDS, {});
+  if (given.read !== undefined || given.write !== undefined) return { kind: 'pcap', pcap: given };
+  throw words.refuse('Error: argument "read" is required', 255, 'it needs a file', 'say "type pcap read FILE", "write FILE" or both');
+}
+
+function memory(words: Words): Partial<AddLink> {
+  take(words, 'memory', [], {});
+  return { kind: 'memory' };
+}
+
+/** Kinds of link that exist, but for the bridge. */
+export const KINDS: Record<string, (words: Words) => Partial<AddLink>> = { tap, packet, pcap, memory };
+
+/** Kinds that DESIGN promises for later, so that the refusal can say so. */
+const LATER = new Set(['lo', 'veth', 'vlan', 'vxlan', 'dummy', 'xdp', 'vhost-user', 'stream', 'dgram', 'cap', 'raw']);
+
+export function unknownKind(words: Words, kind: string): Refusal {
+  const cause = LATER.has(kind) ? `links of type ${kind} are not there yet` : `there is no link type "${kind}"`;
+  const hint = `the types are bridge, ${Object.keys(KINDS).join(', ')}`;
+  return new Refusal('Error: Unknown device type.', 2, cannot(words.verb, words.object, cause, hint));
+}

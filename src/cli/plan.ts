@@ -1,0 +1,39 @@
+/*
+ * What a command asks of the daemon, and what it prints of the answers.
+ *
+ * Parsers are pure: words in, a Plan out, or a Refusal thrown. So a batch can be parsed ahead and
+ * sent in one piece, and parsers are tested without a daemon.
+ */
+import type { ApiError, Request } from '../control/api.js';
+import { netlinkLine, Refusal } from './refusal.js';
+
+/** Asks the daemon one thing more: only used to word an error. */
+export type Ask = <T>(request: Request) => Promise<T>;
+
+export interface Plan {
+  /** Carried out in this order. */
+  requests: Request[];
+  /** What goes to stdout. May throw a Refusal: an empty answer can be an error. */
+  print(answers: unknown[]): string;
+  explain(error: ApiError, request: Request, ask: Ask): Refusal | Promise<Refusal>;
+}
+
+/** A command that changes something and prints nothing. */
+export function change(requests: Request[], explain: Plan['explain']): Plan {
+  return { requests, print: () => '', explain };
+}
+
+/** As rtnetlink refuses: its line, the tool's status, the daemon's sentence. */
+export function asNetlink(status: number): Plan['explain'] {
+  return (error) => new Refusal(netlinkLine(error), status, error.message);
+}
+
+/** Does a link of this name exist? Asked only after something has failed. */
+export async function exists(ask: Ask, name: string): Promise<boolean> {
+  try {
+    await ask({ op: 'link.list', name });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,48 @@
+/*
+ * The table of verbs: what each is for, and how to load it. `--help` and shell completion are made
+ * from it. A verb's file exports `run(words, terminal)`, which answers with the exit status.
+ */
+import type { Terminal } from './terminal.js';
+
+export interface VerbFile {
+  run(words: readonly string[], terminal: Terminal): Promise<number>;
+}
+
+export interface Verb {
+  summary: string;
+  load(): Promise<VerbFile>;
+}
+
+export const VERBS: Record<string, Verb> = {
+  up: { summary: 'run the dataplane in the foreground', load: () => import('./up.js') },
+  down: { summary: 'stop it', load: () => import('./down.js') },
+  status: { summary: 'counters, and drops by reason', load: () => import('./status.js') },
+  ip: { summary: 'links, as iproute2 does', load: () => import('./ip.js') },
+  bridge: { summary: 'stations and bridge ports, as iproute2 does', load: () => import('./bridge.js') },
+  brctl: { summary: 'bridges, as bridge-utils does', load: () => import('./brctl.js') },
+  ethtool: { summary: 'driver, features and counters of a link', load: () => import('./ethtool.js') },
+  capture: { summary: 'see or store the frames of a link', load: () => import('./capture.js') },
+  config: { summary: 'show, check, apply or save the configuration', load: () => import('./config.js') },
+  doctor: { summary: 'what this machine lacks, and what disturbs a port', load: () => import('./doctor.js') },
+  demo: { summary: 'three namespaces and a bridge, in half a minute', load: () => import('./demo.js') },
+  bench: { summary: 'measure it here, beside its peers', load: () => import('./bench.js') },
+  completion: { summary: 'completion for bash, zsh or fish', load: () => import('./completion.js') },
+};
+
+/** Verbs that the command line promises for later, and what to use meanwhile. */
+export const LATER: Record<string, string> = {
+  iptables: 'bridge rules and NAT come with the router',
+  ip6tables: 'bridge rules and NAT come with the router',
+  'iptables-save': 'bridge rules and NAT come with the router',
+  'iptables-restore': 'bridge rules and NAT come with the router',
+  'ip6tables-save': 'bridge rules and NAT come with the router',
+  'ip6tables-restore': 'bridge rules and NAT come with the router',
+  conntrack: 'it comes with the router',
+  netstat: 'use "sluice ip -s link" for the counters of links',
+  sysctl: 'it comes with the router',
+  ifconfig: 'use "sluice ip link"',
+  ping: 'it comes with the router',
+  traceroute: 'it comes with the router',
+  explain: 'use "sluice status" for drops by reason',
+  docker: 'it comes with the container networks',
+};

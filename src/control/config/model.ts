@@ -1,0 +1,146 @@
+/*
+ * What a configuration says, apart from how it is written: the arguments of the requests that build it.
+ *
+ * A Config is in *normal form*: what equals its default is absent, addresses are spelled in one way only, files are absolute
+ * paths. So two that mean the same are equal, and what is written out is what somebody decided.
+ *
+ * Not in it: what is learned or passes (dynamic stations, the STP state of a port, carrier).
+ */
+import { formatIpv4At, formatIpv6, formatMacAt, parseMac, parsePrefix } from '../../wire/format.js';
+import type { AddLink, BridgeOptions, BridgePortOptions, FdbEntry, StormLimits, TapPeer } from '../api.js';
+
+export type PortConfig = Omit<BridgePortOptions, 'state'>;
+
+export interface LinkConfig extends Omit<AddLink, 'op'> {
+  /** Options of the link as a port of its master. */
+  port?: PortConfig;
+}
+
+/** A station of the FDB that does not age. */
+export interface StationConfig extends Pick<FdbEntry, 'mac' | 'dev' | 'sticky'> {
+  state: 'permanent' | 'static';
+}
+
+/** What only `sluice up` can set. Each key that is there was said: unlike elsewhere, defaults stay. */
+export interface DataplaneConfig {
+  poll?: 'adaptive' | 'busy';
+  /** Stations the FDB holds at most. */
+  fdb_capacity?: number;
+  /** Head slots of the arena: frames that can be under way. */
+  arena?: number;
+}
+
+export interface Config {
+  dataplane?: DataplaneConfig;
+  /** In the order of the file. */
+  links: LinkConfig[];
+  fdb: StationConfig[];
+}
+
+export const DATAPLANE_DEFAULTS: Required<DataplaneConfig> = { poll: 'adaptive', fdb_capacity: 65_536, arena: 8192 };
+
+export const BRIDGE_OPTION_DEFAULTS: Required<BridgeOptions> = {
+  ageing_time: 30_000,
+  group_fwd_mask: 0,
+  transparent: false,
+  fdb_max_learned: 0,
+};
+
+const STORM_DEFAULTS: Required<StormLimits> = { broadcast: 0, multicast: 0, unknown: 0 };
+
+export const PORT_OPTION_DEFAULTS: Required<PortConfig> = {
+  learning: true,
+  flood: true,
+  bcast_flood: true,
+  mcast_flood: true,
+  isolated: false,
+  hairpin: false,
+  locked: false,
+  group_fwd_mask: 0,
+  fdb_limit: 0,
+  storm: STORM_DEFAULTS,
+};
+
+const TAP_DEFAULTS = { queues: 1, gso: true, persist: false };
+export const DEFAULT_MTU = 1500;
+
+export function isSame(a: unknown, b: unknown): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
+  const [left, right] = [Object.entries(a), Object.entries(b)];
+  return left.length === right.length && left.every(([key, value]) => isSame(value, (b as Record<string, unknown>)[key]));
+}
+
+/** The keys of `value` that differ from `from`; undefined if none do. */
+export function differing<T extends object>(value: T, from: Partial<T>): T | undefined {
+  const entries = Object.entries(value).filter(([key, item]) => item !== undefined && !isSame(item, from[key as keyof T]));
+  return entries.length === 0 ? undefined : (Object.fromEntries(entries) as T);
+}
+
+/** An object of those values that are there. */
+export function present<T extends object>(values: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** The one spelling of a MAC address; what is none stays as it is. */
+export function macSpelling(text: string): string {
+  const bytes = parseMac(text);
+  return bytes === undefined ? text : formatMacAt(bytes, 0);
+}
+
+/** The one spelling of an address with prefix length. */
+export function cidrSpelling(text: string): string {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) return text;
+  const { address, length } = prefix;
+  return `${address.length === 4 ? formatIpv4At(address, 0) : formatIpv6(address)}/${length}`;
+}
+
+function normalPeer(link: LinkConfig, peer: TapPeer): TapPeer | undefined {
+  const addresses = (peer.addresses ?? []).map(cidrSpelling);
+  const spelled: TapPeer = {
+    ...peer,
+    ...(peer.address === undefined ? {} : { address: macSpelling(peer.address) }),
+    ...(addresses.length === 0 ? {} : { addresses }),
+  };
+  return differing(spelled, { name: link.name, mtu: link.mtu ?? DEFAULT_MTU, up: false, addresses: [] });
+}
+
+function normalTap(link: LinkConfig): AddLink['tap'] {
+  const { peer, ...tap } = link.tap ?? {};
+  const end = peer === undefined ? undefined : normalPeer(link, peer);
+  const rest = differing(tap, TAP_DEFAULTS);
+  return end === undefined ? rest : { ...rest, peer: end };
+}
+
+export function normalPort(port: PortConfig): PortConfig | undefined {
+  const { storm, ...options } = port;
+  const limits = storm === undefined ? undefined : differing(storm, STORM_DEFAULTS);
+  const rest = differing<PortConfig>(options, PORT_OPTION_DEFAULTS);
+  return limits === undefined ? rest : { ...rest, storm: limits };
+}
+
+/** A bridge takes its MTU from its ports, a packet port from its device: there 1500 says something. */
+export function hasOwnMtu({ kind }: LinkConfig): boolean {
+  return kind !== 'bridge' && kind !== 'packet';
+}
+
+export function normalLink(link: LinkConfig): LinkConfig {
+  const { name, kind, address, mtu, up, master, bridge, packet, pcap, port } = link;
+  return present<LinkConfig>({
+    name,
+    kind,
+    address: address === undefined ? undefined : macSpelling(address),
+    mtu: mtu === DEFAULT_MTU && hasOwnMtu(link) ? undefined : mtu,
+    up: up === true ? true : undefined,
+    master,
+    bridge: bridge === undefined ? undefined : differing(bridge, BRIDGE_OPTION_DEFAULTS),
+    tap: kind === 'tap' ? normalTap(link) : undefined,
+    packet,
+    pcap,
+    port: port === undefined ? undefined : normalPort(port),
+  });
+}
+
+export function normalStation({ mac, dev, state, sticky }: StationConfig): StationConfig {
+  return present<StationConfig>({ mac: macSpelling(mac), dev, state, sticky: sticky === true ? true : undefined });
+}

@@ -1,0 +1,242 @@
+/*
+ * The schema of the configuration file: JSON Schema, draft 07. `sluice.schema.json`, for editors, is this object as
+ * JSON (a test keeps them equal).
+ *
+ * `title` completes the sentence "must be …" and `examples` the hint behind it, so every value has both; `description` is for
+ * editors. Of `type: on or off` and of text, reader.ts accepts more spellings than stand here (see source.ts).
+ */
+import { FDB_MAX_CAPACITY } from '../../tables/fdb.js';
+
+export interface Schema {
+  $schema?: string;
+  $ref?: string;
+  title?: string;
+  description?: string;
+  type?: string | string[];
+  const?: string;
+  enum?: Array<string | boolean>;
+  pattern?: string;
+  minimum?: number;
+  maximum?: number;
+  default?: string | number | boolean;
+  examples?: Array<string | number | boolean>;
+  properties?: Record<string, Schema>;
+  propertyNames?: Schema;
+  additionalProperties?: boolean | Schema;
+  required?: string[];
+  items?: Schema;
+  minItems?: number;
+  allOf?: Schema[];
+  if?: Schema;
+  // biome-ignore lint/suspicious/noThenProperty: JSON Schema's own word
+  then?: Schema;
+  definitions?: Record<string, Schema>;
+}
+
+/** Links of a dataplane: core/links.ts has 4,096 numbers, 0 is none. */
+export const MAX_LINKS_OF_FILE = 4095;
+
+function ref(definition: string): Schema {
+  return { $ref: `#/definitions/${definition}` };
+}
+
+/** A switch; `isOn` is its default. */
+function onOff(description: string, isOn: boolean): Schema {
+  return { title: 'on or off', description, enum: [true, false, 'on', 'off'], default: isOn, examples: ['on'] };
+}
+
+function integer(description: string, minimum: number, maximum: number, rest: Partial<Schema>): Schema {
+  const title = `an integer from ${minimum} to ${maximum}`;
+  return { title, description, type: 'integer', minimum, maximum, ...rest };
+}
+
+function text(title: string, description: string, example: string, pattern?: string): Schema {
+  return { title, description, type: 'string', examples: [example], ...(pattern === undefined ? {} : { pattern }) };
+}
+
+const U32 = 4_294_967_295;
+const MAC = '^([0-9A-Fa-f]{1,2}:){5}[0-9A-Fa-f]{1,2}$';
+const CIDR = '^[0-9A-Fa-f:.]+/[0-9]{1,3}$';
+const NAME = '^[^\\s/:]{1,15}$';
+
+function mac(description: string): Schema {
+  return text('a MAC address', description, '02:00:00:00:00:01', MAC);
+}
+
+function name(description: string, example: string): Schema {
+  return text('a name', description, example, NAME);
+}
+
+function mtu(description: string, maximum: number, rest: Partial<Schema>): Schema {
+  return integer(description, 68, maximum, { examples: [1500], ...rest });
+}
+
+const NETNS = 'Kernel namespace: a path if it has a slash, else a name under /run/netns, else a pid.';
+
+function netns(description: string): Schema {
+  return text('a namespace', `${description} ${NETNS}`, 'blue', '\\S');
+}
+
+function object(title: string, properties: Record<string, Schema>, required: string[] = []): Schema {
+  return { title, type: 'object', properties, additionalProperties: false, ...(required.length === 0 ? {} : { required }) };
+}
+
+const COMMON: Record<string, Schema> = {
+  type: {
+    title: 'one of bridge, tap, packet, pcap, memory',
+    description: 'Kind of link.',
+    enum: ['bridge', 'tap', 'packet', 'pcap', 'memory'],
+    examples: ['tap'],
+  },
+  address: mac("MAC address of Sluice's end; a random one if absent, a bridge's is the lowest of its ports."),
+  up: onOff('Set up.', false),
+};
+
+const PORT_ONLY: Record<string, Schema> = {
+  master: name('The bridge it is a port of.', 'br0'),
+  port: ref('port'),
+};
+
+function kind(title: string, properties: Record<string, Schema>, maxMtu: number, mtuDefault: Partial<Schema>, required: string[] = []): Schema {
+  const own = { mtu: mtu("MTU of Sluice's end.", maxMtu, mtuDefault), ...properties };
+  return object(title, { ...COMMON, ...own }, ['type', ...required]);
+}
+
+const mask = (description: string): Schema => integer(description, 0, 65_535, { default: 0, examples: ['0x8'] });
+const limit = (description: string): Schema => integer(description, 0, U32, { default: 0, examples: [1000] });
+
+const TIME = "Seconds without a frame after which a learned station is forgotten; up to 298 h. ip's 30000 is 300s here.";
+
+const BRIDGE: Record<string, Schema> = {
+  ageing_time: {
+    title: 'a time with its unit',
+    description: TIME,
+    type: ['string', 'integer'],
+    pattern: '^[0-9]+(\\.[0-9]+)?(ms|s|min|m|h)$',
+    minimum: 0,
+    maximum: 0,
+    default: '300s',
+    examples: ['300s'],
+  },
+  group_fwd_mask: mask('Bit X set: frames to 01:80:C2:00:00:0X are forwarded. Bits 0 to 2 cannot be.'),
+  transparent: onOff('Forward all of 01:80:C2:00:00:0X, as a wire would.', false),
+  fdb_max_learned: limit('Stations that may be learned at a time; 0 = no limit.'),
+};
+
+const TAP: Record<string, Schema> = {
+  queues: integer('Queues of the device.', 1, 256, { default: 1, examples: [2] }),
+  gso: onOff('Superframes and partial checksums may cross.', true),
+  persist: onOff('The kernel device stays when Sluice ends.', false),
+  peer: ref('peer'),
+};
+
+const PEER: Record<string, Schema> = {
+  name: name("Name of the kernel's end; default the link's.", 'eth0'),
+  netns: netns('Where it is put.'),
+  address: mac("MAC address of the kernel's end."),
+  mtu: mtu("MTU of the kernel's end; default the link's.", 65_521, {}),
+  addr: {
+    title: 'an address with its prefix length, or a list of them',
+    description: 'Addresses that the kernel gives its end.',
+    type: ['array', 'string'],
+    pattern: CIDR,
+    items: text('an address with its prefix length', 'IPv4 or IPv6.', '10.0.0.1/24', CIDR),
+    examples: ['10.0.0.1/24'],
+  },
+  up: onOff("Set the kernel's end up.", false),
+};
+
+const PORT: Record<string, Schema> = {
+  learning: onOff('Learn the addresses of stations that send here.', true),
+  flood: onOff('Unicast frames for unknown stations leave here, too.', true),
+  bcast_flood: onOff('Broadcast frames leave here.', true),
+  mcast_flood: onOff('Multicast frames leave here.', true),
+  isolated: onOff('No traffic to or from other isolated ports.', false),
+  hairpin: onOff('A frame may leave by the port it came from.', false),
+  locked: onOff('Only stations in the FDB may send.', false),
+  group_fwd_mask: mask("As the bridge's, for this port; bit 1 cannot be set."),
+  fdb_limit: limit('Stations that may be learned here at a time; 0 = no limit.'),
+  storm: ref('storm'),
+};
+
+const STORM: Record<string, Schema> = {
+  broadcast: limit('Broadcast packets a second; 0 = no limit.'),
+  multicast: limit('Multicast packets a second; 0 = no limit.'),
+  unknown: limit('Packets a second for unknown stations; 0 = no limit.'),
+};
+
+const STATION: Record<string, Schema> = {
+  mac: mac('Its address.'),
+  dev: name('The port it is behind, or a bridge for an address of the bridge itself.', 't1'),
+  state: {
+    title: 'static or permanent',
+    description: 'static: behind the port (default). permanent: the host itself (default for a bridge).',
+    enum: ['static', 'permanent'],
+    examples: ['static'],
+  },
+  sticky: onOff('Does not move to another port by learning.', false),
+};
+
+const DATAPLANE: Record<string, Schema> = {
+  poll: {
+    title: 'adaptive or busy',
+    description: 'busy: never sleep.',
+    enum: ['adaptive', 'busy'],
+    default: 'adaptive',
+    examples: ['adaptive'],
+  },
+  fdb_capacity: integer('Stations that the FDB holds.', 1024, FDB_MAX_CAPACITY, { default: 65_536, examples: [65_536] }),
+  arena: integer('Frames that can be under way; 2 KiB each.', 1024, 524_288, { default: 8192, examples: [8192] }),
+};
+
+const DEV = text('the name of a device', 'Kernel device whose frames it receives and sends.', 'eth1', NAME);
+const PACKET = { dev: DEV, netns: netns('Where that device is.') };
+const PCAP = {
+  read: text('a file', 'Capture whose frames it receives, once. A relative path starts at the folder of this file.', 'in.pcap', '.'),
+  write: text('a file', 'Capture that it writes what it sends to.', 'out.pcapng', '.'),
+};
+
+export const KINDS = ['bridge', 'tap', 'packet', 'pcap', 'memory'] as const;
+
+function when(type: string): Schema {
+  return {
+    if: { type: 'object', properties: { type: { const: type } }, required: ['type'] },
+    // biome-ignore lint/suspicious/noThenProperty: JSON Schema's own word
+    then: ref(type),
+  };
+}
+
+export const SCHEMA: Schema = {
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  title: 'a map of links, fdb and dataplane',
+  description: 'Configuration of Sluice: sluice up -c FILE, sluice config apply FILE.',
+  type: ['object', 'null'],
+  properties: { dataplane: ref('dataplane'), links: ref('links'), fdb: ref('fdb') },
+  additionalProperties: false,
+  definitions: {
+    dataplane: { ...object('a map', DATAPLANE), description: 'What only "sluice up" can set.', type: ['object', 'null'] },
+    links: {
+      title: 'a map of links by name',
+      type: ['object', 'null'],
+      propertyNames: { type: 'string', pattern: NAME },
+      additionalProperties: ref('link'),
+    },
+    link: {
+      title: 'a map that says its type',
+      type: 'object',
+      properties: { type: COMMON.type },
+      required: ['type'],
+      allOf: KINDS.map(when),
+    },
+    bridge: kind('a map', BRIDGE, 65_535, {}),
+    tap: kind('a map', { ...TAP, ...PORT_ONLY }, 65_521, { default: 1500 }),
+    packet: kind('a map', { ...PACKET, ...PORT_ONLY }, 65_535, {}, ['dev']),
+    pcap: kind('a map', { ...PCAP, ...PORT_ONLY }, 65_535, { default: 1500 }),
+    memory: kind('a map', PORT_ONLY, 65_535, { default: 1500 }),
+    peer: { ...object('a map', PEER), description: "The kernel's end." },
+    port: { ...object('a map', PORT), description: 'Options as a port of its bridge.' },
+    storm: { ...object('a map', STORM), description: 'Storm control.' },
+    fdb: { title: 'a list of stations', type: ['array', 'null'], items: ref('station') },
+    station: object('a map', STATION, ['mac', 'dev']),
+  },
+};

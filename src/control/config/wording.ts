@@ -1,0 +1,128 @@
+/*
+ * What the schema found wrong, as a sentence: CAUSE; HINT.
+ */
+import type { ErrorObject } from 'ajv';
+import { SCHEMA, type Schema } from './schema.js';
+import type { Path } from './source.js';
+
+export interface Finding {
+  path: Path;
+  text: string;
+}
+
+/** What others call these keys. */
+const OTHER_NAMES: Record<string, string> = {
+  kind: 'type',
+  mac: 'address',
+  macaddress: 'address',
+  hwaddr: 'address',
+  lladdr: 'mac',
+  addresses: 'addr',
+  bridge: 'master',
+  controller: 'master',
+  namespace: 'netns',
+  ageing: 'ageing_time',
+  aging_time: 'ageing_time',
+  interface: 'dev',
+  device: 'dev',
+  port: 'dev',
+  input: 'read',
+  output: 'write',
+  interfaces: 'links',
+  stations: 'fdb',
+  neighbors: 'fdb',
+};
+
+/** Kinds that are to come. */
+const LATER = ['lo', 'veth', 'vlan', 'vxlan', 'dummy', 'xdp', 'vhost-user', 'stream', 'dgram', 'cap', 'raw'];
+
+function shown(value: unknown): string {
+  if (value === null || value === undefined) return 'empty';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a map';
+  return typeof value === 'string' ? `"${value}"` : String(value);
+}
+
+/** Single-character changes from one word to another (Levenshtein's distance). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}
+
+/** The word of a list that was probably meant. */
+export function nearest(word: string, list: readonly string[]): string | undefined {
+  const plain = word.toLowerCase().replaceAll('-', '_');
+  const known = OTHER_NAMES[plain];
+  if (known !== undefined && list.includes(known)) return known;
+  const ranked = list.map((other) => ({ other, far: distance(plain, other) })).sort((a, b) => a.far - b.far);
+  const [best] = ranked;
+  return best !== undefined && best.far <= Math.max(1, Math.floor(best.other.length / 3)) ? best.other : undefined;
+}
+
+function pathOf(pointer: string, root: unknown): Path {
+  let at = root;
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((part) => {
+      const key = part.replaceAll('~1', '/').replaceAll('~0', '~');
+      const step = Array.isArray(at) ? Number(key) : key;
+      at = (at as Record<string | number, unknown>)[step];
+      return step;
+    });
+}
+
+/** Kinds of link that have a key. */
+function kindsWith(key: string): string[] {
+  return ['bridge', 'tap', 'packet', 'pcap', 'memory'].filter((kind) => SCHEMA.definitions?.[kind]?.properties?.[key] !== undefined);
+}
+
+function unknownKey(key: string, path: Path, parent: Schema, data: unknown): string {
+  const keys = Object.keys(parent.properties ?? {});
+  const meant = nearest(key, keys);
+  if (meant !== undefined) return `there is no such key; did you mean "${meant}"?`;
+  const isLink = path.length === 2 && path[0] === 'links';
+  const kind = isLink ? String((data as { type?: unknown }).type) : '';
+  const others = isLink ? kindsWith(key) : [];
+  if (others.length > 0) return `a ${kind} has no such key, a ${others.join(' or ')} has; remove it`;
+  return `there is no such key; it can be ${keys.join(', ')}`;
+}
+
+function wrongType(value: unknown): string {
+  const hint = 'the types are bridge, tap, packet, pcap, memory';
+  if (typeof value === 'string' && LATER.includes(value)) return `links of type ${value} are not there yet; ${hint}`;
+  const meant = typeof value === 'string' ? nearest(value, ['bridge', 'tap', 'packet', 'pcap', 'memory']) : undefined;
+  return `there is no type ${shown(value)}; ${meant === undefined ? hint : `did you mean "${meant}"?`}`;
+}
+
+function mustBe(schema: Schema, data: unknown): string {
+  const { title = 'something else', examples = [] } = schema;
+  const hint = examples.length === 0 ? 'see the examples' : `write for example ${examples[0]}`;
+  return `must be ${title}, not ${shown(data)}; ${hint}`;
+}
+
+/** Undefined for what only repeats another error. */
+export function worded(error: ErrorObject, root: unknown): Finding | undefined {
+  const { keyword, params, data } = error;
+  const schema = error.parentSchema as Schema;
+  const path = pathOf(error.instancePath, root);
+  if (keyword === 'if' || keyword === 'propertyNames' || error.propertyName !== undefined) return undefined;
+  if (keyword === 'additionalProperties') {
+    const key = String(params.additionalProperty);
+    return { path: [...path, key], text: unknownKey(key, path, schema, data) };
+  }
+  if (keyword === 'required') {
+    const key = String(params.missingProperty);
+    const example = schema.properties?.[key]?.examples?.[0];
+    return { path, text: `"${key}" is missing; write for example "${key}: ${example}"` };
+  }
+  if (path.length === 3 && path[0] === 'links' && path[2] === 'type') return { path, text: wrongType(data) };
+  return { path, text: mustBe(schema, data) };
+}
