@@ -1,18 +1,18 @@
 // The names that src/io/shim.ts declares. Control calls are wrapped; the data path's are bare Node-API.
 #include <napi.h>
 
-#include "environment.h"
+#include "attach.h"
+#include "datapath.h"
 #include "event.h"
 #include "netlink.h"
 #include "netns.h"
 #include "packet.h"
-#include "poll.h"
 #include "process.h"
 #include "socket.h"
 #include "tap.h"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
-  auto* state = new Environment;
+  auto* state = new Instance;
   env.SetInstanceData(state);
   const auto control = [&](const char* name, Napi::Value (*call)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, call, name, state));
@@ -46,12 +46,12 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   control("pin", pin);
   control("threadCpu", threadCpu);
   control("attach", attach);
-  data("watch", watch);
-  data("addPort", addPort);
-  data("removePort", removePort);
-  data("rx", rx);
-  data("tx", tx);
-  data("poll", poll);
+  data("watch", exportWatch);
+  data("addPort", exportAddPort);
+  data("removePort", exportRemovePort);
+  data("rx", exportRx);
+  data("tx", exportTx);
+  data("poll", exportPoll);
   return exports;
 }
 

@@ -1,5 +1,6 @@
 // Numbers that TypeScript and the shim share. Each block names the file it mirrors.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -20,6 +21,11 @@ constexpr int VNET_BYTES = 10;
 constexpr int BURST = 64;
 constexpr int QUEUE = 256;
 constexpr int32_t NONE = -1;
+
+// One read from a TAP into memory of ours: header and longest frame. An odd number of cache lines, so that
+// the beginnings of successive stages do not share a cache set.
+constexpr size_t STAGE_BYTES = 1057 * 64;
+static_assert(STAGE_BYTES >= VNET_BYTES + TAIL_BYTES);
 
 // src/io/shim.ts
 enum PortKind { PORT_TAP = 0, PORT_PACKET = 1 };

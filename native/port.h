@@ -1,7 +1,6 @@
 // A port of the data path: descriptors that the control thread opened, and how to move frames through them.
 #pragma once
-#include <node_api.h>
-
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -10,13 +9,20 @@ struct Environment;
 struct Port {
   int kind = 0;
   bool hasVnet = false;
+  std::vector<int> fds;
+
   // TAP: the kernel end took our last frame, or poll saw it come up. Cleared by EIO.
   bool up = false;
+  // TAP: bursts go through the ring. Cleared if the kernel cannot do that for this descriptor.
+  bool ringed = true;
+  // TAP: frames yet to be read straight into their slots, because one was longer than a head slot lately.
+  int32_t direct = 0;
+  // TAP: how many reads the next rx call begins with: one more than the last one's frames.
+  int32_t expected = 1;
+  // TAP, multi-queue: the queue that the next rx call begins with. tx uses the first.
+  uint32_t queue = 0;
   // AF_PACKET: frames go past the queueing discipline.
   bool bypass = true;
-  std::vector<int> fds;
-  // Multi-queue: the queue that the next rx call starts with, and the one tx uses.
-  uint32_t next = 0;
 
   bool open() const { return !fds.empty(); }
 };
@@ -32,17 +38,22 @@ struct RxBurst {
   int32_t noTail = 0;
   int32_t error = 0;
   bool drained = false;  // the kernel said EAGAIN
+
+  // Reads that yielded no frame. Beyond this many the call ends, for others' sake.
+  bool tired() const { return invalid + noTail >= 64; }
+  bool open() const { return frames < max && error == 0 && !tired(); }
 };
 
-// Reads that yield no frame, beyond the burst's own, before rx gives up and asks poll to call again.
-constexpr int32_t RX_BAD_READS = 64;
+// 0 or -errno. A port's descriptors are watched by poll from here on.
+int addPort(Environment& env, int32_t slot, int kind, const int* fds, size_t count, bool hasVnet);
+int removePort(Environment& env, int32_t slot);
 
-void tapRx(Environment& env, Port& port, RxBurst& burst);
-int tapTx(Environment& env, Port& port, const int32_t* frames, int n);
-void packetRx(Environment& env, Port& port, RxBurst& burst);
-int packetTx(Environment& env, Port& port, const int32_t* frames, int n);
+// Shim.rx and Shim.tx: a number of frames or -errno.
+int receive(Environment& env, int32_t slot, int32_t heads, int32_t tails, int32_t max);
+int send(Environment& env, int32_t slot, int32_t n);
 
-napi_value addPort(napi_env napi, napi_callback_info info);
-napi_value removePort(napi_env napi, napi_callback_info info);
-napi_value rx(napi_env napi, napi_callback_info info);
-napi_value tx(napi_env napi, napi_callback_info info);
+// The kinds: tap_port.cc, packet_port.cc. Sending answers how many failed and fills txErrno.
+void tapReceive(Environment& env, Port& port, RxBurst& burst);
+int tapSend(Environment& env, Port& port, const int32_t* frames, int n);
+void packetReceive(Environment& env, Port& port, RxBurst& burst);
+int packetSend(Environment& env, Port& port, const int32_t* frames, int n);

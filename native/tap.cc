@@ -5,14 +5,13 @@
 #include <net/if.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/uio.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "args.h"
-#include "environment.h"
-#include "vnet.h"
+#include "layout.h"
 
 namespace {
 
@@ -52,118 +51,7 @@ int isUp(int fd) {
   return entry.revents & POLLOUT ? 1 : 0;
 }
 
-// --- receiving ---------------------------------------------------------------------------------------
-
-// Reads one queue until it is empty, the burst is full or something is wrong; true if it is empty.
-//
-// A read takes one frame, and what does not fit is lost. So each has the whole head slot and a tail slot
-// to write to; the tail is taken only if it was needed. Without a free tail the surplus goes to scratch
-// memory, only to learn that there was one.
-bool readQueue(Environment& env, const Port& port, int fd, RxBurst& burst) {
-  const Arena& arena = env.arena;
-  const int header = port.hasVnet ? VNET_BYTES : 0;
-  int32_t patience = RX_BAD_READS;
-  while (burst.frames < burst.max && patience > 0) {
-    const int32_t frame = arena.freeHeads[burst.heads - 1 - burst.frames];
-    const int32_t tail = burst.taken < burst.tails ? arena.freeTails[burst.tails - 1 - burst.taken] : NONE;
-    if (!arena.isHead(frame) || (tail != NONE && !arena.isTail(tail))) {
-      burst.error = EFAULT;
-      return false;
-    }
-    const int32_t offset = Arena::freshOffset(frame);
-    const int32_t room = Arena::room(offset);
-    uint16_t* vnet = arena.vnetOf(frame);
-    const iovec parts[3] = {
-        {vnet, static_cast<size_t>(header)},
-        {arena.bytes + offset, static_cast<size_t>(room)},
-        {tail == NONE ? env.scratch.get() : arena.tailBytes(tail), TAIL_BYTES},
-    };
-    const ssize_t got = header != 0 ? readv(fd, parts, 3) : readv(fd, parts + 1, 2);
-    if (got < 0) {
-      if (errno == EAGAIN) return true;
-      if (errno == EINTR) continue;
-      // A kind of segmentation that the header cannot express: the frame is gone, the port is not.
-      if (errno == EINVAL) {
-        burst.invalid++;
-        patience--;
-        continue;
-      }
-      burst.error = errno;
-      return false;
-    }
-    const int32_t length = static_cast<int32_t>(got) - header;
-    const bool spilled = length > room;
-    if (header == 0) memset(vnet, 0, VNET_BYTES);
-    if (spilled && tail == NONE) {
-      burst.noTail++;
-      patience--;
-      continue;
-    }
-    if (length <= 0 || !checkVnet(vnet, length)) {
-      burst.invalid++;
-      patience--;
-      continue;
-    }
-    arena.offset[frame] = offset;
-    arena.length[frame] = length;
-    if (spilled) {
-      arena.tail[frame] = tail;
-      burst.taken++;
-    }
-    arena.burst[burst.frames++] = frame;
-  }
-  return false;
-}
-
-// --- sending -----------------------------------------------------------------------------------------
-
-int writeFrame(const Environment& env, const Port& port, int fd, int32_t frame) {
-  const Arena& arena = env.arena;
-  if (!arena.isHead(frame)) return EFAULT;
-  const int32_t offset = arena.offset[frame];
-  const int32_t length = arena.length[frame];
-  if (offset >> HEAD_SHIFT != frame || length <= 0) return EFAULT;
-  const int32_t room = Arena::room(offset);
-  iovec parts[3];
-  int count = 0;
-  if (port.hasVnet) parts[count++] = {arena.vnetOf(frame), VNET_BYTES};
-  parts[count++] = {arena.bytes + offset, static_cast<size_t>(length < room ? length : room)};
-  if (length > room) {
-    const int32_t tail = arena.tail[frame];
-    if (!arena.isTail(tail) || length - room > TAIL_BYTES) return EFAULT;
-    parts[count++] = {arena.tailBytes(tail), static_cast<size_t>(length - room)};
-  }
-  ssize_t sent;
-  do sent = writev(fd, parts, count);
-  while (sent < 0 && errno == EINTR);
-  return sent < 0 ? errno : 0;
-}
-
 }  // namespace
-
-void tapRx(Environment& env, Port& port, RxBurst& burst) {
-  const uint32_t queues = port.fds.size();
-  uint32_t empty = 0;
-  for (uint32_t i = 0; i < queues && burst.error == 0; i++) {
-    if (readQueue(env, port, port.fds[(port.next + i) % queues], burst)) empty++;
-  }
-  port.next = (port.next + 1) % queues;
-  burst.drained = empty == queues;
-}
-
-int tapTx(Environment& env, Port& port, const int32_t* frames, int n) {
-  const int fd = port.fds[0];
-  int failed = 0;
-  int error = 0;
-  for (int i = 0; i < n; i++) {
-    // Down (EIO) or gone (EBADFD): the rest would be told the same, one system call each.
-    if (error != EIO && error != EBADFD) error = writeFrame(env, port, fd, frames[i]);
-    env.txErrno[i] = error;
-    if (error != 0) failed++;
-  }
-  if (error == EIO) port.up = false;
-  return failed;
-}
 
 Napi::Value tapOpen(const Napi::CallbackInfo& info) {
   Args args(info);

@@ -22,10 +22,14 @@ import { DropReason } from './core/drop.js';
 import { Egress } from './core/egress.js';
 import { Counter, type Link, LinkFlag, Links, MAX_LINKS, Total } from './core/links.js';
 import type { Port } from './core/port.js';
-import { FDB_DEFAULT_CAPACITY, Fdb, FdbFlag } from './tables/fdb.js';
+import { FDB_DEFAULT_CAPACITY, Fdb, Learned } from './tables/fdb.js';
 
 /** Ethernet header and one VLAN tag, which the MTU does not count (is_skb_forwardable). */
 const FRAME_OVERHEAD = 18;
+
+/** Limits are kept in int32, and a greater one is none; timeouts stay below half the range of the clock. */
+const MAX_LIMIT = 0x7fffffff;
+const MAX_TIMEOUT_MS = 1 << 30;
 
 /** State of a bridge port (IEEE 802.1D), numbers as in the kernel. */
 export const enum PortState {
@@ -203,8 +207,8 @@ export class Dataplane {
   setBridge(link: Link, ageingMs: number, groupForwardMask: number, isTransparent: boolean, learnLimit: number): void {
     const bridge = this.bridges[link];
     if (bridge === undefined) return;
-    this.fdb.ageing[link] = ageingMs;
-    this.fdb.limitOfBridge[link] = learnLimit;
+    this.fdb.ageing[link] = Math.min(ageingMs, MAX_TIMEOUT_MS);
+    this.fdb.limitOfBridge[link] = Math.min(learnLimit, MAX_LIMIT);
     bridge.groupForwardMask = groupForwardMask;
     bridge.isTransparent = isTransparent;
   }
@@ -233,12 +237,12 @@ export class Dataplane {
     this.bridging.groupForwardMask[link] = groupForwardMask;
     this.links.flags[link] = (this.links.flags[link] & ~PORT_OPTIONS) | (options & PORT_OPTIONS);
     this.states[link] = state;
-    this.fdb.limit[link] = learnLimit;
+    this.fdb.limit[link] = Math.min(learnLimit, MAX_LIMIT);
     this.updateForwarding(link);
   }
 
   setStorm(link: Link, storm: StormClass, packetsPerSecond: number, now: number): void {
-    this.storm.setRate(link, storm, packetsPerSecond, now);
+    this.storm.setRate(link, storm, Math.min(packetsPerSecond, MAX_LIMIT), now);
     const { rate } = this.storm;
     const isLimited = rate[link * 3] !== 0 || rate[link * 3 + 1] !== 0 || rate[link * 3 + 2] !== 0;
     if (isLimited) this.links.flags[link] |= LinkFlag.STORM;
@@ -252,7 +256,14 @@ export class Dataplane {
     this.removeStation(bridge, vlan, high, low);
     const domain = (bridge << 12) | vlan;
     const home = this.fdb.home(low, high, domain);
-    return this.fdb.insert(home, low, high, domain, port, flags, now) === 1;
+    return this.fdb.insert(home, low, high, domain, port, flags, now) === Learned.NEW;
+  }
+
+  /** The port of an address, or NONE if the table has it not, or not any more. */
+  stationPort(bridge: Link, vlan: number, high: number, low: number, now: number): Link {
+    const domain = (bridge << 12) | vlan;
+    const slot = this.fdb.find(this.fdb.home(low, high, domain), low, high, domain);
+    return slot === NONE || this.fdb.isExpired(slot, now) ? NONE : this.fdb.port(slot);
   }
 
   removeStation(bridge: Link, vlan: number, high: number, low: number): boolean {
@@ -271,5 +282,3 @@ export class Dataplane {
     links.totals[Total.HELD] = held;
   }
 }
-
-export { FdbFlag };

@@ -21,6 +21,8 @@ export class Engine {
   private readonly active = new Int32Array(MAX_LINKS);
   private readonly isActive = new Uint8Array(MAX_LINKS);
   private activeCount = 0;
+  /** Whether the port just read had no more. */
+  private isDrained = false;
   private isSweeping = false;
   private nextSweep = 0;
 
@@ -44,8 +46,8 @@ export class Engine {
       const link = this.active[i];
       const n = this.receive(link, now);
       frames += n;
-      if (n === BURST) i++;
-      else this.rest(i);
+      if (this.isDrained) this.rest(i);
+      else i++;
     }
     return frames;
   }
@@ -53,9 +55,14 @@ export class Engine {
   private receive(link: Link, now: number): number {
     const { dataplane } = this;
     const port = dataplane.egress.ports[link];
+    this.isDrained = true;
     if (port === undefined) return 0;
-    const n = port.rx(BURST);
-    if (port.invalid !== 0 || port.starved !== 0) this.countRefused(link, port.invalid, port.starved);
+    const wanted = Math.min(BURST, dataplane.arena.freeHeadCount);
+    const n = port.rx(wanted);
+    const refused = port.invalid + port.starved;
+    if (refused !== 0) this.countRefused(link, port.invalid, port.starved);
+    // A port that was short of slots or stopped at many bad frames has not said that there are no more.
+    this.isDrained = n < wanted && refused === 0;
     if (n > 0) {
       dataplane.receive(link, n, now);
       dataplane.flush();

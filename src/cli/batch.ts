@@ -69,7 +69,13 @@ export class LineReader {
     }
     const words = splitWords(this.#command + line);
     this.#command = '';
-    if (words === undefined) throw new Refusal('Unterminated quoted string', 1, cannot('batch', `line ${this.#line}`, 'a quote is not closed', 'close it'), true);
+    if (words === undefined)
+      throw new Refusal(
+        'Unterminated quoted string',
+        1,
+        cannot('batch', `line ${this.#line}`, 'a quote is not closed', 'close it'),
+        true,
+      );
     if (words.length > 0) commands.push({ words, line: this.#line });
   }
 }
@@ -98,8 +104,13 @@ async function* chunks(file: string, verb: string): AsyncGenerator<string> {
   try {
     fd = openSync(file, 'r');
   } catch (error) {
-    const cause = (error as NodeJS.ErrnoException).code === 'EACCES' ? 'Permission denied' : 'No such file or directory';
-    throw new Refusal(`Cannot open file "${file}" for reading: ${cause}`, 1, cannot(`${verb} -batch`, file, cause, 'name a file, or - for stdin'));
+    const cause =
+      (error as NodeJS.ErrnoException).code === 'EACCES' ? 'Permission denied' : 'No such file or directory';
+    throw new Refusal(
+      `Cannot open file "${file}" for reading: ${cause}`,
+      1,
+      cannot(`${verb} -batch`, file, cause, 'name a file, or - for stdin'),
+    );
   }
   yield* createReadStream('', { fd, encoding: 'utf8', highWaterMark: 1 << 20 }) as AsyncIterable<string>;
 }

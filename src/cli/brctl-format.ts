@@ -16,7 +16,10 @@ export function portsOf(bridge: string, links: readonly LinkInfo[]): LinkInfo[] 
 /** iproute2 says 8000.2:0:0:0:0:1, brctl 8000.020000000001. */
 function bridgeId(id: unknown): string {
   const [priority, mac = ''] = String(id ?? '').split('.');
-  return `${priority}.${mac.split(':').map((byte) => byte.padStart(2, '0')).join('')}`;
+  return `${priority}.${mac
+    .split(':')
+    .map((byte) => byte.padStart(2, '0'))
+    .join('')}`;
 }
 
 function seconds(value: number): string {
@@ -62,7 +65,10 @@ export function stationLines(bridge: string, stations: readonly FdbInfo[], links
 
 function bridgeStp(bridge: LinkInfo): string {
   const data = bridge.linkinfo?.info_data ?? {};
-  const flags = [data.topology_change ? 'TOPOLOGY_CHANGE ' : '', data.topology_change_detected ? 'TOPOLOGY_CHANGE_DETECTED ' : ''];
+  const flags = [
+    data.topology_change ? 'TOPOLOGY_CHANGE ' : '',
+    data.topology_change_detected ? 'TOPOLOGY_CHANGE_DETECTED ' : '',
+  ];
   const times = ['max_age', 'hello_time', 'forward_delay'].map((key) => centiseconds(data, key));
   return [
     bridge.ifname,

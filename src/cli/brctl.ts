@@ -36,7 +36,11 @@ class Context {
   /** Sends a change; `word` makes the tool's line of the daemon's refusal. */
   async change(request: Request, word: (errno: string) => string): Promise<void> {
     try {
-      await this.session.run({ requests: [request], print: () => '', explain: (error) => new Refusal(word(error.errno), 1, error.message) });
+      await this.session.run({
+        requests: [request],
+        print: () => '',
+        explain: (error) => new Refusal(word(error.errno), 1, error.message),
+      });
     } catch (error) {
       if (error instanceof ApiFailure) throw new Refusal(word(error.error.errno), 1, error.message);
       throw error;
@@ -67,11 +71,18 @@ async function addBridge(context: Context, [name]: readonly string[]): Promise<n
 
 async function deleteBridge(context: Context, [name]: readonly string[]): Promise<number> {
   const link = find(await context.links(), name);
-  if (link === undefined) throw context.refuse(`bridge ${name} doesn't exist; can't delete it`, name, 'there is no such bridge');
+  if (link === undefined)
+    throw context.refuse(`bridge ${name} doesn't exist; can't delete it`, name, 'there is no such bridge');
   const line = (errno: string) => `can't delete bridge ${name}: ${strerror(errno)}`;
-  if (!isBridge(link)) throw context.refuse(line('EPERM'), name, 'it is no bridge', `say "sluice ip link delete ${name}"`);
+  if (!isBridge(link))
+    throw context.refuse(line('EPERM'), name, 'it is no bridge', `say "sluice ip link delete ${name}"`);
   if (link.flags.includes('UP')) {
-    throw context.refuse(`bridge ${name} is still up; can't delete it`, name, 'it is up', `say "sluice ip link set ${name} down" first`);
+    throw context.refuse(
+      `bridge ${name} is still up; can't delete it`,
+      name,
+      'it is up',
+      `say "sluice ip link set ${name} down" first`,
+    );
   }
   await context.change({ op: 'link.del', name, kind: 'bridge' }, line);
   return 0;
@@ -80,9 +91,11 @@ async function deleteBridge(context: Context, [name]: readonly string[]): Promis
 /** Both ends of addif and delif must exist, and one must be a bridge. */
 function checkPair(context: Context, links: readonly LinkInfo[], bridge: string, port: string, line: string): LinkInfo {
   const link = find(links, port);
-  if (link === undefined) throw context.refuse(`interface ${port} does not exist!`, port, 'there is no such link', 'see "sluice ip link"');
+  if (link === undefined)
+    throw context.refuse(`interface ${port} does not exist!`, port, 'there is no such link', 'see "sluice ip link"');
   const master = find(links, bridge);
-  if (master === undefined) throw context.refuse(`bridge ${bridge} does not exist!`, port, `there is no bridge "${bridge}"`);
+  if (master === undefined)
+    throw context.refuse(`bridge ${bridge} does not exist!`, port, `there is no bridge "${bridge}"`);
   if (!isBridge(master)) throw context.refuse(`${line}: Operation not supported`, port, `"${bridge}" is no bridge`);
   return link;
 }
@@ -93,9 +106,15 @@ async function addPort(context: Context, [bridge, ...ports]: readonly string[]):
     const link = checkPair(context, await context.links(), bridge, port, line);
     const busy = `device ${port} is already a member of a bridge; can't add it to bridge ${bridge}.`;
     const loop = `device ${port} is a bridge device itself; can't add a bridge device to a bridge device.`;
-    if (link.linkinfo?.info_kind === 'bridge') throw context.refuse(loop, port, 'it is a bridge itself', 'bridges do not nest');
+    if (link.linkinfo?.info_kind === 'bridge')
+      throw context.refuse(loop, port, 'it is a bridge itself', 'bridges do not nest');
     if (link.master !== undefined) {
-      throw context.refuse(busy, port, `it is a port of "${link.master}"`, `say "sluice brctl delif ${link.master} ${port}" first`);
+      throw context.refuse(
+        busy,
+        port,
+        `it is a port of "${link.master}"`,
+        `say "sluice brctl delif ${link.master} ${port}" first`,
+      );
     }
     await context.change({ op: 'link.set', name: port, master: bridge }, (errno) => {
       if (errno === 'EBUSY') return busy;
@@ -109,7 +128,8 @@ async function deletePort(context: Context, [bridge, ...ports]: readonly string[
   for (const port of ports) {
     const line = `can't delete ${port} from ${bridge}`;
     const link = checkPair(context, await context.links(), bridge, port, line);
-    if (link.master !== bridge) throw context.refuse(`device ${port} is not a port of ${bridge}`, port, `it is no port of "${bridge}"`);
+    if (link.master !== bridge)
+      throw context.refuse(`device ${port} is not a port of ${bridge}`, port, `it is no port of "${bridge}"`);
     await context.change({ op: 'link.set', name: port, master: null }, (errno) => `${line}: ${strerror(errno)}`);
   }
   return 0;
@@ -125,8 +145,10 @@ async function hairpin(context: Context, [bridge, port, word]: readonly string[]
   const value = onOff(context, word, port);
   const links = await context.links();
   const link = find(links, port);
-  if (link === undefined) throw context.refuse(`interface ${port} does not exist!`, port, 'there is no such link', 'see "sluice ip link"');
-  if (find(links, bridge) === undefined) throw context.refuse(`bridge ${bridge} does not exist!`, port, `there is no bridge "${bridge}"`);
+  if (link === undefined)
+    throw context.refuse(`interface ${port} does not exist!`, port, 'there is no such link', 'see "sluice ip link"');
+  if (find(links, bridge) === undefined)
+    throw context.refuse(`bridge ${bridge} does not exist!`, port, `there is no bridge "${bridge}"`);
   const line = (errno: string) => `can't set ${port} to hairpin on bridge ${bridge}: ${strerror(errno)}`;
   if (link.master !== bridge) throw context.refuse(line('ENOENT'), port, `it is no port of "${bridge}"`);
   await context.change({ op: 'link.set', name: port, port: { hairpin: value } }, line);
@@ -147,7 +169,8 @@ async function requireBridge(context: Context, name: string, what: string): Prom
 
 async function setAgeing(context: Context, [bridge, word]: readonly string[]): Promise<number> {
   const seconds = parseSeconds(word);
-  if (seconds === undefined) throw context.refuse('bad ageing time value', bridge, `"${word}" is no time`, 'say seconds');
+  if (seconds === undefined)
+    throw context.refuse('bad ageing time value', bridge, `"${word}" is no time`, 'say seconds');
   await requireBridge(context, bridge, 'set ageing time');
   const request: Request = { op: 'link.set', name: bridge, bridge: { ageing_time: Math.trunc(seconds * 100) } };
   await context.change(request, (errno) => `set ageing time failed: ${strerror(errno)}`);
@@ -158,7 +181,12 @@ async function stp(context: Context, [bridge, word]: readonly string[]): Promise
   const value = onOff(context, word, bridge);
   await requireBridge(context, bridge, 'set stp status');
   if (!value) return 0;
-  throw context.refuse('set stp status failed: Operation not supported', bridge, 'the spanning tree protocol is not there yet', 'leave it off');
+  throw context.refuse(
+    'set stp status failed: Operation not supported',
+    bridge,
+    'the spanning tree protocol is not there yet',
+    'leave it off',
+  );
 }
 
 /** A setting of the spanning tree: checked as the tool checks it, then refused. */
@@ -171,7 +199,12 @@ function stpSetting(what: string, isTime: boolean, at = 1): Command['run'] {
       throw context.refuse(line, words[0], `"${words[at]}" is no ${isTime ? 'time' : 'number'}`);
     }
     await requireBridge(context, words[0], `set ${what}`);
-    throw context.refuse(`set ${what} failed: Operation not supported`, words[0], 'the spanning tree protocol is not there yet', 'leave it out');
+    throw context.refuse(
+      `set ${what} failed: Operation not supported`,
+      words[0],
+      'the spanning tree protocol is not there yet',
+      'leave it out',
+    );
   };
 }
 
@@ -200,7 +233,8 @@ async function showMacs(context: Context, [name]: readonly string[]): Promise<nu
   const links = await context.links();
   const link = find(links, name);
   const line = `read of forward table failed: ${strerror(link === undefined ? 'ENODEV' : 'EOPNOTSUPP')}`;
-  if (!isBridge(link)) throw context.refuse(line, name, link === undefined ? 'there is no such bridge' : 'it is no bridge');
+  if (!isBridge(link))
+    throw context.refuse(line, name, link === undefined ? 'there is no such bridge' : 'it is no bridge');
   const stations = await context.session.ask<FdbInfo[]>({ op: 'fdb.list', bridge: name });
   context.session.terminal.out(stationLines(name, stations, links));
   return 0;
@@ -230,12 +264,20 @@ export const COMMANDS: Record<string, Command> = {
 
 /** Commands of the real tool that the spanning tree will bring. */
 const ABSENT: Record<string, Command> = {
-  setbridgeprio: { needs: 2, help: '<bridge> <prio>\t\tset bridge priority', run: stpSetting('bridge priority', false) },
+  setbridgeprio: {
+    needs: 2,
+    help: '<bridge> <prio>\t\tset bridge priority',
+    run: stpSetting('bridge priority', false),
+  },
   setfd: { needs: 2, help: '<bridge> <time>\t\tset bridge forward delay', run: stpSetting('forward delay', true) },
   sethello: { needs: 2, help: '<bridge> <time>\t\tset hello time', run: stpSetting('hello timer', true) },
   setmaxage: { needs: 2, help: '<bridge> <time>\t\tset max message age', run: stpSetting('max age', true) },
   setpathcost: { needs: 3, help: '<bridge> <port> <cost>\tset path cost', run: stpSetting('path cost', false, 2) },
-  setportprio: { needs: 3, help: '<bridge> <port> <prio>\tset port priority', run: stpSetting('port priority', false, 2) },
+  setportprio: {
+    needs: 3,
+    help: '<bridge> <port> <prio>\tset port priority',
+    run: stpSetting('port priority', false, 2),
+  },
 };
 
 function lookup(name: string): Command | undefined {
@@ -246,14 +288,17 @@ function lookup(name: string): Command | undefined {
 const SEE = 'see "sluice brctl --help"';
 
 function badOption(option: string): Refusal {
-  const line = option.startsWith('--') ? `brctl: unrecognized option '${option}'` : `brctl: invalid option -- '${option[1]}'`;
+  const line = option.startsWith('--')
+    ? `brctl: unrecognized option '${option}'`
+    : `brctl: invalid option -- '${option[1]}'`;
   return new Refusal(line, 1, cannot('brctl', option, 'there is no such option', SEE));
 }
 
 export function run(words: readonly string[], terminal: Terminal): Promise<number> {
   return inSession(terminal, async (session) => {
     const [name, ...rest] = words;
-    if (name === undefined) throw new Refusal('Usage: brctl [commands]', 1, cannot('brctl', '', 'it names no command', SEE));
+    if (name === undefined)
+      throw new Refusal('Usage: brctl [commands]', 1, cannot('brctl', '', 'it names no command', SEE));
     if (name === '-V' || name === '--version') {
       terminal.out('sluice, in the words of bridge-utils, 1.7\n');
       return 0;

@@ -99,14 +99,26 @@ function takeAddress(draft: { address?: string }, words: Words, word: string): v
 
 /** As sscanf("%hhx:…") reads it: six parts of hexadecimal; what follows is not looked at. */
 function macOf(words: Words, text: string): string {
-  const parts = /^([0-9a-f]{1,2}):([0-9a-f]{1,2}):([0-9a-f]{1,2}):([0-9a-f]{1,2}):([0-9a-f]{1,2}):([0-9a-f]{1,2})$/i.exec(text);
-  if (parts !== null) return parts.slice(1).map((part) => part.toLowerCase().padStart(2, '0')).join(':');
-  throw words.refuse(`Invalid mac address ${text}`, 255, `"${text}" is no MAC address`, 'write it as 02:00:00:00:00:01', false);
+  const parts =
+    /^([0-9a-f]{1,2}):([0-9a-f]{1,2}):([0-9a-f]{1,2}):([0-9a-f]{1,2}):([0-9a-f]{1,2}):([0-9a-f]{1,2})$/i.exec(text);
+  if (parts !== null)
+    return parts
+      .slice(1)
+      .map((part) => part.toLowerCase().padStart(2, '0'))
+      .join(':');
+  throw words.refuse(
+    `Invalid mac address ${text}`,
+    255,
+    `"${text}" is no MAC address`,
+    'write it as 02:00:00:00:00:01',
+    false,
+  );
 }
 
 function stateOf(draft: EntryDraft, words: Words): NonNullable<ChangeFdb['state']> {
   const said = (['permanent', 'static', 'dynamic'] as const).filter((state) => draft[state]);
-  if (said.length > 1) throw words.unsupported(said.join(' '), 'say one of them', `"${said.join('" and "')}" exclude each other`);
+  if (said.length > 1)
+    throw words.unsupported(said.join(' '), 'say one of them', `"${said.join('" and "')}" exclude each other`);
   return said[0] ?? 'permanent';
 }
 
@@ -122,7 +134,13 @@ function parseEntry(op: ChangeFdb['op'], list: readonly string[]): Plan {
   }
   const { dev, address } = draft;
   if (dev === undefined || address === undefined) {
-    throw words.refuse('Device and address are required arguments.', 255, 'it names no device or no address', undefined, false);
+    throw words.refuse(
+      'Device and address are required arguments.',
+      255,
+      'it names no device or no address',
+      undefined,
+      false,
+    );
   }
   const request: ChangeFdb = { op, mac: macOf(words, address), dev, state: stateOf(draft, words) };
   if (draft.vlan !== undefined) request.vlan = draft.vlan;
@@ -223,17 +241,32 @@ function parseShow(list: readonly string[], flags: BridgeFlags): Plan {
     keyword.take(draft, words);
   }
   const { port, bridge } = draft;
-  const request: Request = { op: 'fdb.list', ...(bridge === undefined ? {} : { bridge }), ...(port === undefined ? {} : { port }) };
+  const request: Request = {
+    op: 'fdb.list',
+    ...(bridge === undefined ? {} : { bridge }),
+    ...(port === undefined ? {} : { port }),
+  };
   return {
     requests: [request],
-    print: ([stations]) => formatStations((stations as FdbInfo[]).filter((one) => wanted(one, draft)), flags, port === undefined),
+    print: ([stations]) =>
+      formatStations(
+        (stations as FdbInfo[]).filter((one) => wanted(one, draft)),
+        flags,
+        port === undefined,
+      ),
     explain: (error, _, ask) => explainList(error, bridge, port, ask),
   };
 }
 
-async function explainList(error: ApiError, bridge: string | undefined, port: string | undefined, ask: Ask): Promise<Refusal> {
+async function explainList(
+  error: ApiError,
+  bridge: string | undefined,
+  port: string | undefined,
+  ask: Ask,
+): Promise<Refusal> {
   if (error.errno !== 'ENODEV') return new Refusal(netlinkLine(error), 255, error.message);
-  if (bridge !== undefined && !(await exists(ask, bridge))) return new Refusal(`Cannot find bridge device "${bridge}"`, 255, error.message);
+  if (bridge !== undefined && !(await exists(ask, bridge)))
+    return new Refusal(`Cannot find bridge device "${bridge}"`, 255, error.message);
   return new Refusal(`Cannot find device "${port ?? bridge}"`, 255, error.message);
 }
 
@@ -284,11 +317,19 @@ function parseGet(list: readonly string[], flags: BridgeFlags): Plan {
   }
   const { address, port, bridge } = draft;
   if ((port === undefined && bridge === undefined) || address === undefined) {
-    throw words.refuse('Device or master and address are required arguments.', 255, 'it names no device or no address', undefined, false);
+    throw words.refuse(
+      'Device or master and address are required arguments.',
+      255,
+      'it names no device or no address',
+      undefined,
+      false,
+    );
   }
   const mac = macOf(words, address);
   return {
-    requests: [{ op: 'fdb.list', ...(bridge === undefined ? {} : { bridge }), ...(port === undefined ? {} : { port }) }],
+    requests: [
+      { op: 'fdb.list', ...(bridge === undefined ? {} : { bridge }), ...(port === undefined ? {} : { port }) },
+    ],
     print: ([stations]) => formatStations([pick(stations as FdbInfo[], mac, draft, words)], flags, true),
     explain: (error, _, ask) => explainList(error, bridge, port, ask),
   };
@@ -303,7 +344,11 @@ function pick(stations: readonly FdbInfo[], mac: string, draft: GetDraft, words:
       !(draft.dynamic && station.state === 'permanent'),
   );
   if (found !== undefined) return found;
-  throw new Refusal('Error: Fdb entry not found.', 254, cannot('bridge fdb get', words.object, 'there is no such station', 'see "sluice bridge fdb show"'));
+  throw new Refusal(
+    'Error: Fdb entry not found.',
+    254,
+    cannot('bridge fdb get', words.object, 'there is no such station', 'see "sluice bridge fdb show"'),
+  );
 }
 
 // --- flush ---------------------------------------------------------------------------------------
@@ -369,9 +414,16 @@ function parseFlush(list: readonly string[]): Plan {
     keyword.take(draft, words);
   }
   const { request } = draft;
-  if (request.dev === '') throw words.refuse('Device is a required argument.', 255, 'it names no device', undefined, false);
+  if (request.dev === '')
+    throw words.refuse('Device is a required argument.', 255, 'it names no device', undefined, false);
   if ((request.vlan ?? 0) > MAX_VLAN) {
-    throw words.refuse(`Invalid VLAN ID "${request.vlan}"`, 255, `${request.vlan} is no VLAN`, `the last one is ${MAX_VLAN}`, false);
+    throw words.refuse(
+      `Invalid VLAN ID "${request.vlan}"`,
+      255,
+      `${request.vlan} is no VLAN`,
+      `the last one is ${MAX_VLAN}`,
+      false,
+    );
   }
   return change([request], explainDevice);
 }

@@ -14,8 +14,16 @@ function unknownWord(words: Words, word: string): Refusal {
 
 function takeSetWord(draft: PortDraft & { dev?: string }, words: Words, word: string): void {
   const keyword = find(PORT_WORDS, word);
-  if (keyword !== undefined) return keyword.take(draft, words);
-  if (word === 'self') throw words.unsupported('self', 'leave it out', '"self" means a device that bridges by itself, and a port does not');
+  if (keyword !== undefined) {
+    keyword.take(draft, words);
+    return;
+  }
+  if (word === 'self')
+    throw words.unsupported(
+      'self',
+      'leave it out',
+      '"self" means a device that bridges by itself, and a port does not',
+    );
   // The port's bridge carries it out: said or not, it is so.
   if (word === 'master') return;
   if (word !== 'dev') throw unknownWord(words, word);
@@ -27,7 +35,8 @@ function parseSet(list: readonly string[]): Plan {
   const words = new Words(list, 'bridge link set', 'bridge link');
   const draft: PortDraft & { dev?: string } = { port: {}, flush: false };
   while (!words.done) takeSetWord(draft, words, words.next());
-  if (draft.dev === undefined) throw words.refuse('Device is a required argument.', 255, 'it names no port', undefined, false);
+  if (draft.dev === undefined)
+    throw words.refuse('Device is a required argument.', 255, 'it names no port', undefined, false);
   return change([{ op: 'link.set', name: draft.dev, port: draft.port }], explainSet);
 }
 

@@ -199,7 +199,13 @@ export function parseSlave(words: Words): PortDraft {
     const word = words.next();
     const keyword = find(SLAVE_WORDS, word);
     if (keyword === undefined) {
-      throw words.refuse(`bridge_slave: unknown option "${word}"?`, 1, `a bridge port has no "${word}"`, undefined, false);
+      throw words.refuse(
+        `bridge_slave: unknown option "${word}"?`,
+        1,
+        `a bridge port has no "${word}"`,
+        undefined,
+        false,
+      );
     }
     keyword.take(draft, words);
   }
@@ -212,7 +218,13 @@ function portState(words: Words): number {
   const text = words.value();
   const state = /^\s*[+-]?\d+$/.test(text) ? Number(text) : STATES.indexOf(text);
   if (state >= 0) return state;
-  throw words.refuse('Error: invalid STP port state', 255, `"${text}" is no state`, `say one of ${STATES.join(', ')}`, false);
+  throw words.refuse(
+    'Error: invalid STP port state',
+    255,
+    `"${text}" is no state`,
+    `say one of ${STATES.join(', ')}`,
+    false,
+  );
 }
 
 function takeHwMode(_: PortDraft, words: Words): void {

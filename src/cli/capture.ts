@@ -28,7 +28,8 @@ const MAX_SNAPLEN = 262144;
 
 function positive(option: string, text: string | undefined, most: number): number {
   const number = parseInteger(text ?? '');
-  if (number === undefined || number < 1 || number > most) throw misuse('capture', option, `"${text ?? ''}" is no number from 1 to ${most}`);
+  if (number === undefined || number < 1 || number > most)
+    throw misuse('capture', option, `"${text ?? ''}" is no number from 1 to ${most}`);
   return number;
 }
 
@@ -70,7 +71,10 @@ interface Sink {
 }
 
 async function fileSink(options: CaptureOptions, path: string): Promise<Sink> {
-  const [{ CaptureWriter }, { newRecord, stamp }] = await Promise.all([import('../io/pcap-file.js'), import('../io/pcap-format.js')]);
+  const [{ CaptureWriter }, { newRecord, stamp }] = await Promise.all([
+    import('../io/pcap-file.js'),
+    import('../io/pcap-format.js'),
+  ]);
   const writer = new CaptureWriter(path, { links: [options.link], snapLength: options.snaplen });
   const record = newRecord();
   const check = (done: boolean) => {
@@ -122,7 +126,13 @@ async function checkFilter(filter: string): Promise<void> {
     parse(filter);
   } catch (error) {
     const message = (error as Error).message;
-    throw new Refusal('', 2, message.startsWith('cannot ') ? message : cannot('capture', `"${filter}"`, message, 'see "sluice capture --help"'));
+    throw new Refusal(
+      '',
+      2,
+      message.startsWith('cannot ')
+        ? message
+        : cannot('capture', `"${filter}"`, message, 'see "sluice capture --help"'),
+    );
   }
 }
 
@@ -135,41 +145,80 @@ async function openSink(options: CaptureOptions, terminal: Terminal): Promise<Si
   }
 }
 
-/** Captures until the count is reached, a signal comes or the link goes. The frames taken. */
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** A capture that is going on: counts, hands on, and ends at the count or when the sink fails. */
+class Run {
+  taken = 0;
+  readonly ended: Promise<void>;
+  #end!: (error?: unknown) => void;
+  #flushing: NodeJS.Immediate | undefined;
+
+  constructor(
+    private readonly count: number,
+    private readonly sink: Sink,
+  ) {
+    this.ended = new Promise((resolve, reject) => {
+      this.#end = (error) => (error === undefined ? resolve() : reject(error));
+    });
+    for (const signal of SIGNALS) process.once(signal, this.#stop);
+  }
+
+  #stop = (): void => this.#end();
+
+  /** One frame; false: no more. A burst is flushed when it is over. */
+  take = (frame: CaptureInfo): boolean => {
+    if (this.taken >= this.count) return false;
+    this.taken++;
+    this.#guard(() => this.sink.take(frame));
+    this.#flushing ??= setImmediate(() => this.#flush());
+    return this.taken < this.count;
+  };
+
+  close(): void {
+    clearImmediate(this.#flushing);
+    for (const signal of SIGNALS) process.off(signal, this.#stop);
+    this.sink.close();
+  }
+
+  #flush(): void {
+    this.#flushing = undefined;
+    this.#guard(() => this.sink.flush());
+  }
+
+  /** Frames come in events, where nobody catches: a full disk ends the capture instead. */
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#end(error);
+    }
+  }
+}
+
+/** Captures until the count is reached, a signal comes, or the link goes. The frames taken. */
 async function capture(session: Session, options: CaptureOptions, sink: Sink): Promise<number> {
-  let taken = 0;
-  let dirty = false;
-  const flush = () => {
-    dirty = false;
-    sink.flush();
-  };
-  const take = (frame: CaptureInfo) => {
-    if (taken >= options.count) return false;
-    taken++;
-    sink.take(frame);
-    if (!dirty) setImmediate(flush);
-    dirty = true;
-    return taken < options.count;
-  };
   const { link: name, filter, snaplen } = options;
   const client = await session.client();
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
+  const current = new Run(options.count, sink);
   session.terminal.err(`sluice: capturing on ${name}\n`);
-  await Promise.race([stopped, client.stream<CaptureInfo>({ op: 'capture', name, filter, snaplen }, take)]);
-  return taken;
+  await Promise.race([
+    current.ended,
+    client.stream<CaptureInfo>({ op: 'capture', name, filter, snaplen }, current.take),
+  ]);
+  current.close();
+  return current.taken;
 }
 
 export function run(words: readonly string[], terminal: Terminal): Promise<number> {
   return inSession(terminal, async (session) => {
     const options = parseCapture(words);
     await checkFilter(options.filter);
-    await session.client();
+    // So that a name that is wrong is told before any file is touched.
+    await session.ask({ op: 'link.list', name: options.link });
     const sink = await openSink(options, terminal);
     try {
       const taken = await capture(session, options, sink);
-      sink.close();
       terminal.err(`${taken} frame${taken === 1 ? '' : 's'} captured\n`);
     } catch (error) {
       if (error instanceof ApiFailure) throw new Refusal('', 1, error.message);

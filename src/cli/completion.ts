@@ -137,7 +137,9 @@ compdef _sluice sluice
 /** fish has no case by string with a result, so every path is a condition of its own. */
 function fish(tree: WordTree): string {
   const known = [...tree.keys()].filter((path) => path !== '').map((path) => `'${path}'`);
-  const lines = [...tree].map(([path, words]) => `complete -c sluice -f -n "test (__sluice_path) = '${path}'" -a '${words.join(' ')}'`);
+  const lines = [...tree].map(
+    ([path, words]) => `complete -c sluice -f -n "test (__sluice_path) = '${path}'" -a '${words.join(' ')}'`,
+  );
   return `# fish completion for sluice: sluice completion fish | source
 function __sluice_path
   set -l path ''
@@ -158,7 +160,8 @@ const SHELLS: Record<string, (tree: WordTree) => string> = { bash, zsh, fish };
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const [shell, extra] = words;
   const known = `it needs one of ${Object.keys(SHELLS).join(', ')}`;
-  if (shell === undefined || !Object.hasOwn(SHELLS, shell)) return report(misuse('completion', shell ?? '', known), terminal);
+  if (shell === undefined || !Object.hasOwn(SHELLS, shell))
+    return report(misuse('completion', shell ?? '', known), terminal);
   if (extra !== undefined) return report(misuse('completion', shell, `"${extra}" is one word too many`), terminal);
   terminal.out(SHELLS[shell](await wordTree()));
   return 0;

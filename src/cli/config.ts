@@ -4,6 +4,7 @@
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { ConfigInfo, Done } from '../control/api.js';
+import { Unreachable } from '../control/client.js';
 import { cannot, misuse, Refusal } from './refusal.js';
 import { inSession, type Session } from './session.js';
 import type { Terminal } from './terminal.js';
@@ -37,15 +38,32 @@ async function show(session: Session): Promise<void> {
 async function apply(session: Session, file: string): Promise<void> {
   const text = read('apply', file);
   await session.run({
-    requests: [{ op: 'config.apply', text, file }],
+    requests: [{ op: 'config.apply', text, file, folder: process.cwd() }],
     print: () => '',
     explain: (error) => new Refusal('', 1, error.message),
   });
 }
 
+/** With a daemon, whether it could be applied there; without one, whether the file is good in itself. */
 async function check(session: Session, file: string): Promise<void> {
-  await session.ask<Done>({ op: 'config.apply', text: read('check', file), file, check: true });
-  session.terminal.out(`${file}: good\n`);
+  const text = read('check', file);
+  try {
+    await session.ask<Done>({ op: 'config.apply', text, file, folder: process.cwd(), check: true });
+    session.terminal.out(`${file}: good\n`);
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    await checkAlone(text, file);
+    session.terminal.out(`${file}: good in itself; no daemon runs to check it against\n`);
+  }
+}
+
+async function checkAlone(text: string, file: string): Promise<void> {
+  const { parseConfig } = await import('../control/config.js');
+  try {
+    parseConfig(text, file);
+  } catch (error) {
+    throw new Refusal('', 1, (error as Error).message);
+  }
 }
 
 /** Whole or not at all: written beside the file, then renamed. */

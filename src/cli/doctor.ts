@@ -8,6 +8,7 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { StatusInfo } from '../control/api.js';
 import { Unreachable } from '../control/client.js';
+import { packageRoot } from './package-root.js';
 import { misuse } from './refusal.js';
 import { inSession, type Session } from './session.js';
 import type { Terminal } from './terminal.js';
@@ -40,10 +41,11 @@ function nodeVersion(): Finding {
   return missing(`Node ${version} is too old; install Node ${MIN_NODE} or later`);
 }
 
-const ROOT = new URL('../../../', import.meta.url);
+const ROOT = packageRoot();
 
 function shim(): Finding {
-  if (!existsSync(new URL('build/Release/sluice.node', ROOT))) return missing('the native shim is not built; run "npm run build"');
+  if (!existsSync(new URL('build/Release/sluice.node', ROOT)))
+    return missing('the native shim is not built; run "npm run build"');
   try {
     createRequire(import.meta.url)(new URL('build/Release/sluice.node', ROOT).pathname);
     return ok('the native shim is built and loads');
@@ -94,9 +96,12 @@ function kernel(): Finding {
 }
 
 function ioUring(): Finding {
-  if (!existsSync('/proc/sys/kernel/io_uring_disabled')) return note('io_uring: the kernel does not say; Sluice does without');
+  if (!existsSync('/proc/sys/kernel/io_uring_disabled'))
+    return note('io_uring: the kernel does not say; Sluice does without');
   const value = read('/proc/sys/kernel/io_uring_disabled');
-  return value === '0' ? ok('io_uring is allowed') : note(`io_uring is restricted (kernel.io_uring_disabled is ${value}); Sluice does without`);
+  return value === '0'
+    ? ok('io_uring is allowed')
+    : note(`io_uring is restricted (kernel.io_uring_disabled is ${value}); Sluice does without`);
 }
 
 function packetSockets(): Finding {
@@ -111,7 +116,9 @@ interface Manifest {
 /** Optional packages that npm could not build are simply not there. */
 export function optionalPackages(manifest: Manifest, isThere: (name: string) => boolean): Finding[] {
   return Object.keys(manifest.optionalDependencies ?? {}).map((name) =>
-    isThere(name) ? ok(`optional package ${name}`) : note(`optional package ${name} failed to build; ports of its kind are not available`),
+    isThere(name)
+      ? ok(`optional package ${name}`)
+      : note(`optional package ${name} failed to build; ports of its kind are not available`),
   );
 }
 
@@ -132,7 +139,10 @@ async function daemon(session: Session): Promise<Finding[]> {
   try {
     const status = await session.ask<StatusInfo>({ op: 'status' });
     const links = Object.keys(status.links).length;
-    return [ok(`the daemon answers at ${session.terminal.socket}, with ${links} link${links === 1 ? '' : 's'}`), ...(status.warnings ?? []).map(note)];
+    return [
+      ok(`the daemon answers at ${session.terminal.socket}, with ${links} link${links === 1 ? '' : 's'}`),
+      ...(status.warnings ?? []).map(note),
+    ];
   } catch (error) {
     if (error instanceof Unreachable) return [note(error.message)];
     throw error;

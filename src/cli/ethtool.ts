@@ -24,7 +24,8 @@ const MEMBER = /^tx-(checksum-|scatter-gather|tcp)/;
 
 export function featuresText(name: string, { features }: EthtoolInfo): string {
   const lines = features.map(
-    (feature) => `${MEMBER.test(feature.name) ? '\t' : ''}${feature.name}: ${feature.on ? 'on' : 'off'}${feature.fixed ? ' [fixed]' : ''}\n`,
+    (feature) =>
+      `${MEMBER.test(feature.name) ? '\t' : ''}${feature.name}: ${feature.on ? 'on' : 'off'}${feature.fixed ? ' [fixed]' : ''}\n`,
   );
   return `Features for ${name}:\n${lines.join('')}`;
 }
@@ -43,7 +44,11 @@ interface Command {
 
 function statistics(name: string, info: EthtoolInfo): string {
   if (info.statistics.length > 0) return statisticsText(info);
-  throw new Refusal('no stats available', 94, cannot('ethtool -S', name, 'it has no counters', 'see "sluice ip -s link"'));
+  throw new Refusal(
+    'no stats available',
+    94,
+    cannot('ethtool -S', name, 'it has no counters', 'see "sluice ip -s link"'),
+  );
 }
 
 /** The real tool asks over netlink where it can, and says so when that fails. */
@@ -69,7 +74,11 @@ export const COMMANDS: readonly Command[] = [
 ];
 
 function badArguments(object: string, cause: string): Refusal {
-  return new Refusal('ethtool: bad command line argument(s)', 1, cannot('ethtool', object, cause, 'see "sluice ethtool --help"'));
+  return new Refusal(
+    'ethtool: bad command line argument(s)',
+    1,
+    cannot('ethtool', object, cause, 'see "sluice ethtool --help"'),
+  );
 }
 
 function missing(command: Command, error: ApiError): Refusal {
@@ -87,7 +96,11 @@ export function run(words: readonly string[], terminal: Terminal): Promise<numbe
     if (command === undefined) throw badArguments(option, 'only -i, -k and -S are there yet');
     if (name === undefined) throw badArguments(option, 'it names no link');
     if (extra !== undefined) {
-      throw new Refusal(`ethtool: unexpected parameter '${extra}'`, 1, cannot(`ethtool ${option}`, name, `nothing may follow, but "${extra}" does`, 'leave it out'));
+      throw new Refusal(
+        `ethtool: unexpected parameter '${extra}'`,
+        1,
+        cannot(`ethtool ${option}`, name, `nothing may follow, but "${extra}" does`, 'leave it out'),
+      );
     }
     await session.run({
       requests: [{ op: 'ethtool', name }],

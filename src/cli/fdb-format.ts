@@ -34,7 +34,11 @@ function stationJson(station: FdbInfo, flags: BridgeFlags, named: boolean): Json
 }
 
 export function formatStations(stations: readonly FdbInfo[], flags: BridgeFlags, named: boolean): string {
-  if (flags.json) return json(stations.map((station) => stationJson(station, flags, named)), flags.pretty);
+  if (flags.json)
+    return json(
+      stations.map((station) => stationJson(station, flags, named)),
+      flags.pretty,
+    );
   return stations.map((station) => stationText(station, flags, named)).join('');
 }
 
@@ -82,13 +86,27 @@ function portText(link: LinkInfo, flags: BridgeFlags): string {
 function portJson(link: LinkInfo, flags: BridgeFlags): Json {
   const { ifindex, link: other, ifname, flags: state, mtu, master } = link;
   const data = link.linkinfo?.info_slave_data ?? {};
-  const main = { ifindex, link: other, ifname, flags: state, mtu, master, state: data.state, priority: data.priority, cost: data.cost };
+  const main = {
+    ifindex,
+    link: other,
+    ifname,
+    flags: state,
+    mtu,
+    master,
+    state: data.state,
+    priority: data.priority,
+    cost: data.cost,
+  };
   return { ...main, ...Object.fromEntries(portValues(link, flags)) };
 }
 
 /** Links that are no bridge's ports are not shown. */
 export function formatPorts(links: readonly LinkInfo[], flags: BridgeFlags): string {
   const ports = links.filter((link) => link.linkinfo?.info_slave_kind === 'bridge');
-  if (flags.json) return json(ports.map((link) => portJson(link, flags)), flags.pretty);
+  if (flags.json)
+    return json(
+      ports.map((link) => portJson(link, flags)),
+      flags.pretty,
+    );
   return ports.map((link) => portText(link, flags)).join('');
 }

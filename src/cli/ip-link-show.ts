@@ -32,7 +32,13 @@ function absent(word: string): Keyword<Filter> {
 function takeGroup(filter: Filter, words: Words): void {
   const text = words.value();
   const number = text === 'default' ? 0 : parseInteger(text);
-  if (number === undefined || number < 0) throw words.invalid(text, 'Invalid "group" value', `there is no group "${text}"`, 'links are in the group "default"');
+  if (number === undefined || number < 0)
+    throw words.invalid(
+      text,
+      'Invalid "group" value',
+      `there is no group "${text}"`,
+      'links are in the group "default"',
+    );
   filter.group = number === 0 ? 'default' : String(number);
 }
 
@@ -52,7 +58,9 @@ export const SHOW_WORDS: readonly Keyword<Filter>[] = [
   exactly('up', (filter) => {
     filter.up = true;
   }),
-  ...['dynamic', 'permanent', 'primary', 'secondary', 'temporary', 'tentative', 'deprecated', 'dadfailed', 'label'].map(absent),
+  ...['dynamic', 'permanent', 'primary', 'secondary', 'temporary', 'tentative', 'deprecated', 'dadfailed', 'label'].map(
+    absent,
+  ),
   exactly('group', takeGroup),
   exactly('master', (filter, words) => {
     filter.master = words.value();
@@ -113,15 +121,23 @@ function isKnown(kind: string): boolean {
 
 function select(links: readonly LinkInfo[], filter: Filter, words: Words): Array<LinkInfo | undefined> {
   if (filter.master !== undefined && !links.some((link) => link.ifname === filter.master)) {
-    throw words.invalid(filter.master, 'Device does not exist', `there is no link "${filter.master}"`, 'see "sluice ip link show"');
+    throw words.invalid(
+      filter.master,
+      'Device does not exist',
+      `there is no link "${filter.master}"`,
+      'see "sluice ip link show"',
+    );
   }
   if (filter.dev !== undefined) {
     const link = links.find((candidate) => candidate.ifname === filter.dev);
     if (link === undefined) throw noLink(filter.dev);
     return [shown(link, filter) ? link : undefined];
   }
-  const knownKind = filter.kind !== undefined && (isKnown(filter.kind) || links.some((link) => isOfKind(link, filter.kind ?? '')));
-  return links.filter((link) => dumped(link, filter, knownKind)).map((link) => (shown(link, filter) ? link : undefined));
+  const knownKind =
+    filter.kind !== undefined && (isKnown(filter.kind) || links.some((link) => isOfKind(link, filter.kind ?? '')));
+  return links
+    .filter((link) => dumped(link, filter, knownKind))
+    .map((link) => (shown(link, filter) ? link : undefined));
 }
 
 function noLink(name: string, sentence?: string): Refusal {

@@ -10,7 +10,17 @@ import type { ShowFlags } from './link-format.js';
 import { KINDS, NAME_BYTES, unknownKind } from './link-kinds.js';
 import { type Ask, asNetlink, change, exists, type Plan } from './plan.js';
 import { netlinkLine, Refusal } from './refusal.js';
-import { abbreviated, exactly, find, formatAddress, isName, type Keyword, matches, parseAddress, Words } from './words.js';
+import {
+  abbreviated,
+  exactly,
+  find,
+  formatAddress,
+  isName,
+  type Keyword,
+  matches,
+  parseAddress,
+  Words,
+} from './words.js';
 
 /** What the words before `type` said. `dev` may have been set by `name`. */
 export interface LinkDraft {
@@ -165,17 +175,35 @@ function addressOf(draft: LinkDraft, words: Words): string | undefined {
   if (draft.address.length === 6) return formatAddress(draft.address);
   const length = draft.address.length;
   const cause = `a MAC address has 6 bytes, not ${length}`;
-  if (draft.create) throw words.refuse('RTNETLINK answers: Invalid argument', 2, cause, 'write it as 02:00:00:00:00:01', false);
-  throw words.refuse(`Invalid address length ${length} - must be 6 bytes`, 1, cause, 'write it as 02:00:00:00:00:01', false);
+  if (draft.create)
+    throw words.refuse('RTNETLINK answers: Invalid argument', 2, cause, 'write it as 02:00:00:00:00:01', false);
+  throw words.refuse(
+    `Invalid address length ${length} - must be 6 bytes`,
+    1,
+    cause,
+    'write it as 02:00:00:00:00:01',
+    false,
+  );
 }
 
 function addName(draft: LinkDraft, words: Words): string {
   if (draft.name !== undefined && draft.name !== draft.dev) {
-    throw words.refuse('both "name" and "dev" cannot be used when creating devices.', 255, 'it has two names', 'say one');
+    throw words.refuse(
+      'both "name" and "dev" cannot be used when creating devices.',
+      255,
+      'it has two names',
+      'say one',
+    );
   }
   const name = draft.dev;
   if (name === undefined) {
-    throw words.refuse('RTNETLINK answers: Operation not supported', 2, 'it has no name', 'say "ip link add NAME type TYPE"', false);
+    throw words.refuse(
+      'RTNETLINK answers: Operation not supported',
+      2,
+      'it has no name',
+      'say "ip link add NAME type TYPE"',
+      false,
+    );
   }
   if (isName(name, NAME_BYTES)) return name;
   const cause = `"${name}" is longer than ${NAME_BYTES} bytes`;
@@ -258,7 +286,10 @@ export function parseSet(list: readonly string[]): Plan {
     port: set.port,
   });
   const requests: Request[] = [request];
-  if (flush) requests.push(set.port === undefined ? { op: 'fdb.flush', dev: name } : { op: 'fdb.flush', dev: name, master: true });
+  if (flush)
+    requests.push(
+      set.port === undefined ? { op: 'fdb.flush', dev: name } : { op: 'fdb.flush', dev: name, master: true },
+    );
   return change(requests, explainLink);
 }
 
@@ -268,7 +299,11 @@ export function parseDelete(list: readonly string[]): Plan {
   const name = deviceOf(draft, words);
   const others = [draft.up, draft.mtu, draft.address, draft.master, draft.name === name ? undefined : draft.name];
   if (others.some((value) => value !== undefined)) {
-    throw words.unsupported('more than a name and a type', 'say "ip link delete NAME"', 'only a name and a type have a meaning here');
+    throw words.unsupported(
+      'more than a name and a type',
+      'say "ip link delete NAME"',
+      'only a name and a type have a meaning here',
+    );
   }
   if (!words.done) {
     const line = `Garbage instead of arguments "${words.peek()} ...". Try "ip link help".`;
@@ -286,7 +321,8 @@ async function explainLink(error: ApiError, request: Request, ask: Ask): Promise
     return new Refusal(`Error: argument "${master}" is wrong: Device does not exist`, 255, error.message, true);
   }
   if (request.op === 'link.set' || request.op === 'link.del') {
-    if (!(await exists(ask, request.name))) return new Refusal(`Cannot find device "${request.name}"`, 1, error.message);
+    if (!(await exists(ask, request.name)))
+      return new Refusal(`Cannot find device "${request.name}"`, 1, error.message);
   }
   return new Refusal(netlinkLine(error), 2, error.message);
 }
@@ -301,7 +337,8 @@ export function parseLink(list: readonly string[], flags: ShowFlags, show: LinkS
   if (word === undefined) return show([], flags);
   if (matches(word, 'add')) return parseAdd(rest);
   if (matches(word, 'set') || matches(word, 'change')) return parseSet(rest);
-  if (matches(word, 'replace')) throw new Words(rest, 'ip link', 'ip link').unsupported('replace', 'say "add" or "set"');
+  if (matches(word, 'replace'))
+    throw new Words(rest, 'ip link', 'ip link').unsupported('replace', 'say "add" or "set"');
   if (matches(word, 'delete')) return parseDelete(rest);
   if (matches(word, 'show') || matches(word, 'lst') || matches(word, 'list')) return show(rest, flags);
   const words = new Words(rest, 'ip link', 'ip link');

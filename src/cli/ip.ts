@@ -1,157 +1,82 @@
 /* `sluice ip`: options and objects; `link` is the only object yet. */
-import { type BatchOptions, runBatch } from './batch.js';
 import { parseLink } from './ip-link.js';
 import { parseShow } from './ip-link-show.js';
-import type { ShowFlags } from './link-format.js';
 import type { Plan } from './plan.js';
-import { cannot, Refusal } from './refusal.js';
-import { inSession } from './session.js';
 import type { Terminal } from './terminal.js';
+import { COMMON, runTool, type Tool, type ToolOptions, unknownObject, usage, useless } from './tool.js';
 import { matches } from './words.js';
 
-interface IpOptions extends ShowFlags {
-  force: boolean;
-  batch?: string;
-  rest: readonly string[];
-}
+const FAMILY = useless('links have no address family');
+const MONITOR = useless('there is no monitor yet');
 
-/** The tool's first line of usage. */
-const USAGE = 'Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }';
-
-function usage(cause: string): Refusal {
-  return new Refusal(USAGE, 255, cannot('ip', '', cause, 'see "sluice ip --help"'), true);
-}
-
-/** Options that would change nothing here, and so are refused. */
-const ABSENT: Record<string, string> = {
-  '-loops': 'nothing is flushed in loops',
-  '-family': 'links have no address family',
-  '-4': 'links have no address family',
-  '-6': 'links have no address family',
-  '-M': 'links have no address family',
-  '-B': 'links have no address family',
-  '-resolve': 'there are no addresses to resolve',
-  '-timestamp': 'there is no monitor yet',
-  '-tshort': 'there is no monitor yet',
-  '-rcvbuf': 'no netlink socket is used',
-  '-color': 'output has no colours',
-  '-Numeric': 'nothing is printed by name that has a number',
-  '-all': 'no command has an "all"',
-  '-echo': 'changes are not echoed',
-};
-
-type Setter = (options: IpOptions) => void;
-
-/** In iproute2's order: -s is -stats, -d -details, -b -batch, -br -brief. */
-const FLAGS: ReadonlyArray<[string, Setter | 'batch' | 'netns' | 'help' | 'version' | 'absent']> = [
-  ['-loops', 'absent'],
-  ['-family', 'absent'],
-  ['-human-readable', (options) => (options.human = true)],
-  ['-iec', (options) => (options.iec = true)],
-  ['-stats', (options) => options.stats++],
-  ['-statistics', (options) => options.stats++],
-  ['-details', (options) => options.details++],
-  ['-resolve', 'absent'],
-  ['-oneline', (options) => (options.oneline = true)],
-  ['-timestamp', 'absent'],
-  ['-tshort', 'absent'],
+const OPTIONS: Tool['options'] = [
+  ['-loops', useless('nothing is flushed in loops')],
+  ['-family', FAMILY],
+  [
+    '-human-readable',
+    (options) => {
+      options.human = true;
+    },
+  ],
+  [
+    '-iec',
+    (options) => {
+      options.iec = true;
+    },
+  ],
+  ['-stats', COMMON.stats],
+  ['-statistics', COMMON.stats],
+  ['-details', COMMON.details],
+  ['-resolve', useless('there are no addresses to resolve')],
+  ['-oneline', COMMON.oneline],
+  ['-timestamp', MONITOR],
+  ['-tshort', MONITOR],
   ['-Version', 'version'],
-  ['-force', (options) => (options.force = true)],
+  ['-force', COMMON.force],
   ['-batch', 'batch'],
-  ['-brief', (options) => (options.brief = true)],
-  ['-json', (options) => (options.json = true)],
-  ['-pretty', (options) => (options.pretty = true)],
-  ['-rcvbuf', 'absent'],
-  ['-color', 'absent'],
+  [
+    '-brief',
+    (options) => {
+      options.brief = true;
+    },
+  ],
+  ['-json', COMMON.json],
+  ['-pretty', COMMON.pretty],
+  ['-rcvbuf', useless('no netlink socket is used')],
+  ['-color', useless('output has no colours')],
   ['-help', 'help'],
   ['-netns', 'netns'],
-  ['-Numeric', 'absent'],
-  ['-all', 'absent'],
+  ['-Numeric', useless('nothing is printed by name that has a number')],
+  ['-all', useless('no command has an "all"')],
 ];
 
-const EXACT: Record<string, Setter | 'absent'> = {
-  '-4': 'absent',
-  '-6': 'absent',
-  '-M': 'absent',
-  '-B': 'absent',
-  '-echo': 'absent',
+const EXACT: Tool['exact'] = {
+  '-4': FAMILY,
+  '-6': FAMILY,
+  '-M': FAMILY,
+  '-B': FAMILY,
+  '-echo': useless('changes are not echoed'),
   // AF_PACKET: what `ip link` shows anyway.
   '-0': () => {},
 };
 
-function findFlag(option: string): [string, (typeof FLAGS)[number][1]] | undefined {
-  if (Object.hasOwn(EXACT, option)) return [option, EXACT[option]];
-  const bare = option.split('=')[0];
-  return FLAGS.find(([name]) => matches(option, name) || (name === '-color' && bare.length > 1 && matches(bare, name)));
-}
+/** The real tool's, in its order, which decides what an abbreviation means. */
+const OBJECTS = (
+  'address addrlabel maddress route rule neighbor neighbour ntable ntbl link l2tp fou ila macsec tunnel tunl tuntap tap ' +
+  'token tcpmetrics tcp_metrics monitor xfrm mroute mrule netns netconf vrf sr nexthop mptcp ioam help stats'
+).split(' ');
 
-function checkNamespace(name: string | undefined): void {
-  if (name === 'host') return;
-  const line = `Cannot open network namespace "${name ?? '(null)'}": No such file or directory`;
-  const cause = 'there is only the namespace "host" yet';
-  throw new Refusal(line, 255, cannot('ip -netns', name ?? '', cause, 'leave it out'), true);
-}
-
-function parseOptions(argv: readonly string[]): IpOptions | 'version' {
-  const options: IpOptions = {
-    ...{ stats: 0, details: 0, json: false, pretty: false, oneline: false, brief: false },
-    ...{ human: false, iec: false, force: false, rest: [] },
-  };
-  let at = 0;
-  for (; at < argv.length && argv[at].startsWith('-'); at++) {
-    const option = argv[at].startsWith('--') ? argv[at].slice(1) : argv[at];
-    if (argv[at] === '--') {
-      at++;
-      break;
-    }
-    const [name, action] = findFlag(option) ?? [undefined, undefined];
-    if (action === undefined) throw unknownOption(option);
-    if (action === 'absent') throw unknownOption(option, ABSENT[name]);
-    if (action === 'help') throw usage('help was asked for');
-    if (action === 'version') return 'version';
-    if (action === 'netns') checkNamespace(argv[++at]);
-    else if (action === 'batch') options.batch = argv[++at];
-    else action(options);
-    if (action === 'batch' && options.batch === undefined) throw usage('"-batch" needs a file');
-  }
-  return { ...options, rest: argv.slice(at) };
-}
-
-function unknownOption(option: string, why?: string): Refusal {
-  const cause = why === undefined ? 'there is no such option' : `it has no effect: ${why}`;
-  const hint = why === undefined ? 'see "sluice ip --help"' : 'leave it out';
-  return new Refusal(`Option "${option}" is unknown, try "ip -help".`, 255, cannot('ip', option, cause, hint), true);
-}
-
-const OBJECTS = [
-  ...['address', 'addrlabel', 'maddress', 'route', 'rule', 'neighbor', 'neighbour', 'ntable', 'ntbl', 'link', 'l2tp', 'fou'],
-  ...['ila', 'macsec', 'tunnel', 'tunl', 'tuntap', 'tap', 'token', 'tcpmetrics', 'tcp_metrics', 'monitor', 'xfrm', 'mroute'],
-  ...['mrule', 'netns', 'netconf', 'vrf', 'sr', 'nexthop', 'mptcp', 'ioam', 'help', 'stats'],
-];
-
-function parseObject(words: readonly string[], flags: ShowFlags): Plan {
+function parse(words: readonly string[], options: ToolOptions): Plan {
   const [word, ...rest] = words;
-  if (word === undefined) throw usage('it names no object');
+  if (word === undefined) throw usage('ip', 'it names no object');
   const object = OBJECTS.find((name) => matches(word, name));
-  if (object === 'link') return parseLink(rest, flags, parseShow);
-  if (object === 'help') throw usage('help was asked for');
-  const cause = object === undefined ? 'there is no such object' : `"ip ${object}" is not there yet`;
-  const line = `Object "${word}" is unknown, try "ip help".`;
-  throw new Refusal(line, 1, cannot('ip', word, cause, 'the only object yet is "link"'));
+  if (object === 'link') return parseLink(rest, options, parseShow);
+  if (object === 'help') throw usage('ip', 'help was asked for');
+  throw unknownObject('ip', word, object, 1, 'the only object yet is "link"');
 }
 
-export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
-  return inSession(terminal, async (session) => {
-    const options = parseOptions(argv);
-    if (options === 'version') {
-      terminal.out('ip utility, sluice, in the words of iproute2-6.1.0\n');
-      return 0;
-    }
-    if (options.batch !== undefined) {
-      const parse: BatchOptions['parse'] = (words) => parseObject(words, options);
-      return runBatch(session, 'ip', { file: options.batch, force: options.force, parse });
-    }
-    await session.run(parseObject(options.rest, options));
-    return 0;
-  });
+const IP: Tool = { name: 'ip', helpCommand: 'ip -help', options: OPTIONS, exact: EXACT, parse };
+
+export function run(argv: readonly string[], terminal: Terminal): Promise<number> {
+  return runTool(IP, argv, terminal);
 }

@@ -181,6 +181,10 @@ export function linkJson(link: LinkInfo, flags: ShowFlags): Json {
  * object in iproute2's JSON: here it is undefined.
  */
 export function formatLinks(links: ReadonlyArray<LinkInfo | undefined>, flags: ShowFlags): string {
-  if (flags.json) return json(links.map((link) => (link === undefined ? {} : linkJson(link, flags))), flags.pretty);
+  if (flags.json)
+    return json(
+      links.map((link) => (link === undefined ? {} : linkJson(link, flags))),
+      flags.pretty,
+    );
   return links.map((link) => (link === undefined ? '' : linkText(link, flags))).join('');
 }

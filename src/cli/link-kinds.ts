@@ -5,6 +5,7 @@
  * Of `type tap`, the words after `peer` describe the kernel's end; without `peer`, `up` is the only
  * one of them that makes sense, and it means the kernel's end too.
  */
+import { resolve } from 'node:path';
 import type { AddLink, TapPeer } from '../control/api.js';
 import { cannot, Refusal } from './refusal.js';
 import { exactly, find, formatAddress, isName, type Keyword, parseAddress, type Words } from './words.js';
@@ -21,17 +22,39 @@ const CIDR = /^([0-9]{1,3}(\.[0-9]{1,3}){3}\/[0-9]{1,2}|[0-9a-fA-F:.]*:[0-9a-fA-
 /** A prefix with its length; the daemon checks the numbers in it. */
 function cidr(words: Words): string {
   const text = words.value();
-  if (!CIDR.test(text)) throw words.invalid(text, 'any valid prefix is expected rather than it', `"${text}" is no address with a prefix length`);
+  if (!CIDR.test(text))
+    throw words.invalid(
+      text,
+      'any valid prefix is expected rather than it',
+      `"${text}" is no address with a prefix length`,
+    );
   return text;
 }
 
 function linkName(words: Words): string {
   const text = words.value();
   if (isName(text, NAME_BYTES)) return text;
-  throw words.invalid(text, '"name" not a valid ifname', `"${text}" is no name`, `a name has 1 to ${NAME_BYTES} bytes, no slash and no space`);
+  throw words.invalid(
+    text,
+    '"name" not a valid ifname',
+    `"${text}" is no name`,
+    `a name has 1 to ${NAME_BYTES} bytes, no slash and no space`,
+  );
 }
 
-/** A unicast MAC of six bytes. */
+/** The daemon has a working directory of its own, so paths go there whole; - is its stdin or stdout. */
+function path(words: Words): string {
+  const text = words.value();
+  return text === '-' ? text : resolve(text);
+}
+
+/** A kernel namespace: a path if it has a slash. */
+function namespace(words: Words): string {
+  const text = words.value();
+  return text.includes('/') ? resolve(text) : text;
+}
+
+/** A MAC address of six bytes. */
 function mac(words: Words): string {
   const text = words.value();
   const bytes = parseAddress(words, text);
@@ -45,7 +68,7 @@ export const PEER_WORDS: readonly Keyword<TapPeer>[] = [
     peer.name = linkName(words);
   }),
   exactly('netns', (peer, words) => {
-    peer.netns = words.value();
+    peer.netns = namespace(words);
   }),
   exactly('address', (peer, words) => {
     peer.address = mac(words);
@@ -87,7 +110,7 @@ export const PACKET_WORDS: readonly Keyword<Packet>[] = [
     packet.dev = words.value();
   }),
   exactly('netns', (packet, words) => {
-    packet.netns = words.value();
+    packet.netns = namespace(words);
   }),
 ];
 
@@ -95,10 +118,10 @@ type Pcap = NonNullable<AddLink['pcap']>;
 
 export const PCAP_WORDS: readonly Keyword<Pcap>[] = [
   exactly('read', (pcap, words) => {
-    pcap.read = words.value();
+    pcap.read = path(words);
   }),
   exactly('write', (pcap, words) => {
-    pcap.write = words.value();
+    pcap.write = path(words);
   }),
 ];
 
@@ -108,7 +131,13 @@ function take<T>(words: Words, kind: string, list: readonly Keyword<T>[], into: 
     const word = words.next();
     const keyword = find(list, word);
     if (keyword === undefined) {
-      throw words.refuse(`${kind}: unknown command "${word}"?`, 1, `a ${kind} link has no "${word}" here`, undefined, false);
+      throw words.refuse(
+        `${kind}: unknown command "${word}"?`,
+        1,
+        `a ${kind} link has no "${word}" here`,
+        undefined,
+        false,
+      );
     }
     keyword.take(into, words);
   }
@@ -122,13 +151,23 @@ function tap(words: Words): Partial<AddLink> {
 function packet(words: Words): Partial<AddLink> {
   const given = take<Packet>(words, 'packet', PACKET_WORDS, { dev: '' });
   if (given.dev !== '') return { kind: 'packet', packet: given };
-  throw words.refuse('Error: argument "dev" is required', 255, 'it needs the device that it attaches to', 'say "type packet dev DEVICE"');
+  throw words.refuse(
+    'Error: argument "dev" is required',
+    255,
+    'it needs the device that it attaches to',
+    'say "type packet dev DEVICE"',
+  );
 }
 
 function pcap(words: Words): Partial<AddLink> {
   const given = take<Pcap>(words, 'pcap', PCAP_WORDS, {});
   if (given.read !== undefined || given.write !== undefined) return { kind: 'pcap', pcap: given };
-  throw words.refuse('Error: argument "read" is required', 255, 'it needs a file', 'say "type pcap read FILE", "write FILE" or both');
+  throw words.refuse(
+    'Error: argument "read" is required',
+    255,
+    'it needs a file',
+    'say "type pcap read FILE", "write FILE" or both',
+  );
 }
 
 function memory(words: Words): Partial<AddLink> {

@@ -10,6 +10,15 @@ interface NumberFlags {
   iec: boolean;
 }
 
+/** As printf rounds: an exact half goes to the even neighbour, where toFixed goes up. */
+function fixed(value: number, digits: number): string {
+  const scaled = value * 10 ** digits;
+  const isHalf = Number.isInteger(value * 2 ** (digits + 1)) && scaled % 1 === 0.5;
+  return isHalf && Math.floor(scaled) % 2 === 0
+    ? (Math.floor(scaled) / 10 ** digits).toFixed(digits)
+    : value.toFixed(digits);
+}
+
 /** -h: two significant digits or so, with k, M, G (Ki, Mi, Gi with -iec). */
 function human(count: number, iec: boolean): string {
   const base = iec ? 1024 : 1000;
@@ -21,7 +30,7 @@ function human(count: number, iec: boolean): string {
   }
   let precision = 2;
   for (let limit = 10; precision > 0 && count / power >= limit; limit *= 10) precision--;
-  return `${(count / power).toFixed(precision)}${'kMGTPE'[prefix]}${iec ? 'i' : ''}`;
+  return `${fixed(count / power, precision)}${'kMGTPE'[prefix]}${iec ? 'i' : ''}`;
 }
 
 function cell(count: number, width: number, flags: NumberFlags): string {
@@ -78,6 +87,7 @@ export function linkStats(stats: Stats64, flags: NumberFlags, newline: string): 
   const lines = mainRows('RX', ['errors', 'dropped', 'missed', 'mcast'], rx, columns, flags);
   if (errors) lines.push(...errorRows('RX', ['length', 'crc', 'frame', 'fifo', 'overrun'], rxErrors, columns, flags));
   lines.push(...mainRows('TX', ['errors', 'dropped', 'carrier', 'collsns'], tx, columns, flags));
-  if (errors) lines.push(...errorRows('TX', ['aborted', 'fifo', 'window', 'heartbt', 'transns'], txErrors, columns, flags));
+  if (errors)
+    lines.push(...errorRows('TX', ['aborted', 'fifo', 'window', 'heartbt', 'transns'], txErrors, columns, flags));
   return lines.join(newline);
 }

@@ -22,7 +22,8 @@ function parseFront(argv: readonly string[]): Front | string {
   for (; at < argv.length && argv[at].startsWith('-'); at += 2) {
     const [option, value] = [argv[at], argv[at + 1]];
     if (option === '--help' || option === '-h' || option === '--version' || option === '-V') break;
-    if (option !== '--socket' && option !== '-n') return cannot('sluice', option, 'there is no such option', 'see "sluice --help"');
+    if (option !== '--socket' && option !== '-n')
+      return cannot('sluice', option, 'there is no such option', 'see "sluice --help"');
     if (value === undefined) return cannot('sluice', option, 'it needs a value', 'see "sluice --help"');
     if (option === '--socket') front.socket = value;
     else front.namespace = value;
@@ -42,9 +43,9 @@ async function help(verb: string | undefined, words: readonly string[], terminal
 }
 
 async function version(terminal: Terminal): Promise<number> {
-  const { readFileSync } = await import('node:fs');
-  const file = new URL('../../../package.json', import.meta.url);
-  const { version: number } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+  const [{ readFileSync }, { packageRoot }] = await Promise.all([import('node:fs'), import('./package-root.js')]);
+  const manifest = readFileSync(new URL('package.json', packageRoot()), 'utf8');
+  const { version: number } = JSON.parse(manifest) as { version: string };
   terminal.out(`sluice ${number}\n`);
   return 0;
 }

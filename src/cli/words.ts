@@ -137,13 +137,26 @@ export class Words {
   /** iproute2 knows the word; Sluice cannot do it, and ignores nothing. */
   unsupported(word: string, hint = 'leave it out', cause?: string): Refusal {
     const line = 'RTNETLINK answers: Operation not supported';
-    return this.refuse(line, this.verb.startsWith('bridge') ? 255 : 2, cause ?? `"${word}" is not there yet`, hint, false);
+    return this.refuse(
+      line,
+      this.verb.startsWith('bridge') ? 255 : 2,
+      cause ?? `"${word}" is not there yet`,
+      hint,
+      false,
+    );
   }
 }
 
 /** Six hexadecimal bytes, as `ll_addr_a2n` reads them: any number of bytes, one or two digits each. */
 export function parseAddress(words: Words, text: string): number[] {
-  const bad = (part: string) => words.refuse(`"${part}" is invalid lladdr.`, 1, `"${text}" is no MAC address`, 'write it as 02:00:00:00:00:01', false);
+  const bad = (part: string) =>
+    words.refuse(
+      `"${part}" is invalid lladdr.`,
+      1,
+      `"${text}" is no MAC address`,
+      'write it as 02:00:00:00:00:01',
+      false,
+    );
   if (text.includes('.')) {
     const bytes = text.split('.').map(Number);
     if (bytes.length !== 4 || bytes.some((byte) => !(byte >= 0 && byte <= 255))) throw bad(text);

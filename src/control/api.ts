@@ -279,7 +279,7 @@ export type Request =
   | { op: 'status' }
   | { op: 'down' }
   | { op: 'config.show' }
-  | { op: 'config.apply'; text: string; file: string; check?: boolean }
+  | { op: 'config.apply'; text: string; file: string; folder?: string; check?: boolean }
   | { op: 'capture'; name: string; filter: string; snaplen: number };
 
 /** What a refused request answers. */

@@ -45,9 +45,7 @@ const CAUSES: Record<string, string> = {
 function unreachable(path: string, error: NodeJS.ErrnoException): Unreachable {
   const cause = CAUSES[error.code ?? ''] ?? error.message;
   const hint =
-    error.code === 'EACCES'
-      ? 'run as its user, or start it with "sluice up --group G"'
-      : 'start it with "sluice up"';
+    error.code === 'EACCES' ? 'run as its user, or start it with "sluice up --group G"' : 'start it with "sluice up"';
   return new Unreachable(`cannot reach the daemon at ${path}: ${cause}; ${hint}`);
 }
 
@@ -66,7 +64,9 @@ export class Client {
     socket.setEncoding('utf8');
     socket.on('data', (text: unknown) => this.#receive(text as string));
     socket.on('error', (error) => this.#fail(unreachable(path, error)));
-    socket.on('close', () => this.#fail(new Unreachable(`cannot reach the daemon at ${path}: it went away; see its log`)));
+    socket.on('close', () =>
+      this.#fail(new Unreachable(`cannot reach the daemon at ${path}: it went away; see its log`)),
+    );
   }
 
   static connect(path: string): Promise<Client> {

@@ -48,6 +48,7 @@ class Daemon {
     });
     this.captures = new CaptureStreams(network, engine);
     network.onLinkEvent = (link, what) => void this.linkEvent(link, what);
+    network.onProblem = (link, text) => log.write('warn', link.name, text);
     engine.onExit = (error) => {
       log.write('error', 'engine', `it ended: ${error?.stack ?? 'without an error'}`);
       this.end(1);

@@ -91,6 +91,7 @@ export class Network {
       if (event.event === 'frames') return this.onFrames(event);
       const link = this.numbers[event.link];
       if (link === undefined) return;
+      if (event.event === 'problem') return this.onProblem(link, event.text);
       link.hasCarrier = event.event === 'carrier' && event.up;
       this.onLinkEvent(link, event.event === 'gone' ? 'gone' : event.up ? 'up' : 'down');
     };
@@ -98,6 +99,8 @@ export class Network {
 
   /** Told of every carrier change, and of devices that vanished. */
   onLinkEvent: (link: Link, what: 'up' | 'down' | 'gone') => void = () => {};
+  /** Told of what goes wrong on a link, in a whole sentence. */
+  onProblem: (link: Link, text: string) => void = () => {};
   /** Told of captured frames. */
   onFrames: (frames: CapturedFrames) => void = () => {};
 
@@ -515,7 +518,7 @@ export class Network {
 
   private portSettings(link: Link, options: BridgePortOptions): PortSettings {
     const current = link.port;
-    if (current === undefined) return refuse('EINVAL', `cannot change port "${link.name}": it is in no bridge; set its master first`);
+    if (current === undefined) return refuse('EOPNOTSUPP', `cannot change port "${link.name}": it is in no bridge; set its master first`);
     const mask = options.group_fwd_mask ?? current.groupForwardMask;
     if ((mask & 2) !== 0 || mask < 0 || mask > 0xffff) refuse('EINVAL', `cannot set group_fwd_mask of "${link.name}": PAUSE frames (bit 1) cannot be forwarded`);
     if (options.state !== undefined) this.checkState(link, options.state);

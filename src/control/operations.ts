@@ -26,6 +26,7 @@ const PAGE_SLOTS = 4096;
 export type EngineEvent =
   | { event: 'carrier'; link: Link; up: boolean }
   | { event: 'gone'; link: Link }
+  | { event: 'problem'; link: Link; text: string }
   | CapturedFrames;
 
 export class Operations {
@@ -108,7 +109,9 @@ export class Operations {
   addPcap(link: Link, mtu: number, name: string, read: string | undefined, write: string | undefined): string | undefined {
     const { arena, egress } = this.dataplane;
     try {
-      const pcap = new PcapPort(arena, link, name, read, write);
+      const pcap = new PcapPort(arena, link, name, read, write, egress.txErrno, (text) =>
+        this.messages.postMessage({ event: 'problem', link, text } satisfies EngineEvent),
+      );
       this.addPort(link, mtu, new OffloadPort(pcap, arena, link, egress.txErrno));
     } catch (error) {
       if (error instanceof SluiceError) return error.message;
@@ -172,21 +175,20 @@ export class Operations {
     this.dataplane.setStorm(link, storm, packetsPerSecond, this.now);
   }
 
-  setStation(bridge: Link, vlan: number, high: number, low: number, port: Link, flags: number): boolean {
-    return this.dataplane.setStation(bridge, vlan, high, low, port, flags, this.now);
+  /** Adds an entry, or replaces one unless it must be new. */
+  setStation(bridge: Link, vlan: number, high: number, low: number, port: Link, flags: number, isNew = false): 'stored' | 'exists' | 'full' {
+    const { dataplane, now } = this;
+    if (isNew && dataplane.stationPort(bridge, vlan, high, low, now) !== -1) return 'exists';
+    return dataplane.setStation(bridge, vlan, high, low, port, flags, now) ? 'stored' : 'full';
   }
 
   removeStation(bridge: Link, vlan: number, high: number, low: number): boolean {
     return this.dataplane.removeStation(bridge, vlan, high, low);
   }
 
-  /** The entry of an address, if there is one that has not expired. */
-  station(bridge: Link, vlan: number, high: number, low: number): { port: Link; flags: number } | undefined {
-    const { fdb } = this.dataplane;
-    const domain = (bridge << 12) | vlan;
-    const slot = fdb.find(fdb.home(low, high, domain), low, high, domain);
-    if (slot < 0 || fdb.isExpired(slot, this.now)) return undefined;
-    return { port: fdb.port(slot), flags: fdb.flags(slot) };
+  /** Removes an entry if it is on that port. */
+  removeStationOf(bridge: Link, vlan: number, high: number, low: number, port: Link): boolean {
+    return this.dataplane.stationPort(bridge, vlan, high, low, this.now) === port && this.removeStation(bridge, vlan, high, low);
   }
 
   /**

@@ -19,6 +19,7 @@ export class Connection {
   onClose: Array<() => void> = [];
   private rest = '';
   private hasFailed = false;
+  private unsent = '';
   private last: Promise<void> = Promise.resolve();
 
   constructor(
@@ -35,7 +36,7 @@ export class Connection {
 
   /** Bytes that the client has not taken yet. */
   get backlog(): number {
-    return this.socket.writableLength;
+    return this.socket.writableLength + this.unsent.length;
   }
 
   private receive(text: string): void {
@@ -65,8 +66,16 @@ export class Connection {
     this.send({ id, error: apiErrorOf(error) });
   }
 
+  /** Answers of one turn of the event loop leave in one write. */
   private send(answer: Answer): void {
-    if (!this.socket.destroyed) this.socket.write(`${JSON.stringify(answer)}\n`);
+    if (this.unsent === '') setImmediate(() => this.flush());
+    this.unsent += `${JSON.stringify(answer)}\n`;
+  }
+
+  private flush(): void {
+    const text = this.unsent;
+    this.unsent = '';
+    if (!this.socket.destroyed) this.socket.write(text);
   }
 }
 

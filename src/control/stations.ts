@@ -33,6 +33,7 @@ function infoOf(row: Row): FdbInfo {
     ...(row.vlan === 0 ? {} : { vlan: row.vlan }),
     used: Math.floor(row.usedMs / 1000),
     updated: Math.floor(row.updatedMs / 1000),
+    ...((row.flags & FdbFlag.STATIC) === 0 ? { age_cs: Math.floor(row.updatedMs / 10) } : {}),
     flags: (row.flags & FdbFlag.STICKY) !== 0 ? ['sticky'] : [],
     master: row.bridge.name,
     state: stateOf(row.flags),
@@ -86,19 +87,17 @@ export class Stations {
     const { bridge, port, mac } = this.locate(request);
     const high = macHigh(mac);
     const low = macLow(mac);
-    const existing = await this.engine.call('station', bridge.number, 0, high, low);
     const verb = request.op.slice('fdb.'.length);
     if (request.op === 'fdb.del') {
-      if (existing?.port !== port.number) this.refuse('ENOENT', verb, request, 'there is no such entry on that port', '"sluice bridge fdb" lists them');
-      await this.engine.call('removeStation', bridge.number, 0, high, low);
+      const isGone = await this.engine.call('removeStationOf', bridge.number, 0, high, low, port.number);
+      if (!isGone) this.refuse('ENOENT', verb, request, 'there is no such entry on that port', '"sluice bridge fdb" lists them');
       return;
     }
-    if (existing !== undefined && request.op === 'fdb.add') {
-      this.refuse('EEXIST', verb, request, 'the address is in the table', 'use "replace" to change it');
-    }
     const flags = flagsOf(request, port === bridge);
-    const isStored = await this.engine.call('setStation', bridge.number, 0, high, low, port.number, flags);
-    if (!isStored) this.refuse('ENOSPC', verb, request, 'the table is full of static entries or the port is at its limit', 'delete some');
+    const isNew = request.op === 'fdb.add';
+    const answer = await this.engine.call('setStation', bridge.number, 0, high, low, port.number, flags, isNew);
+    if (answer === 'exists') this.refuse('EEXIST', verb, request, 'the address is in the table', 'use "replace" to change it');
+    if (answer === 'full') this.refuse('ENOSPC', verb, request, 'the table is full of static entries or the port is at its limit', 'delete some');
   }
 
   /** Bridge and port that a command means: `dev PORT master`, or `dev BRIDGE self`. */
@@ -109,6 +108,9 @@ export class Stations {
     if (mac === undefined) this.refuse('EINVAL', verb, request, 'that is no MAC address', 'write six hex bytes');
     if ((mac[0] & 1) !== 0 || mac.every((byte) => byte === 0)) {
       this.refuse('EINVAL', verb, request, 'that is a group address or zero', 'use a unicast one');
+    }
+    if (request.vlan !== undefined && (request.vlan < 1 || request.vlan > 4094)) {
+      throw new SluiceError('EINVAL', `cannot ${verb} station ${request.mac} on "${request.dev}": ${request.vlan} is no VLAN; use 1 to 4094`, 'invalid vlan id');
     }
     if (request.vlan !== undefined) {
       this.refuse('EINVAL', verb, request, 'VLAN filtering is not there yet', 'leave out the vlan');

@@ -25,7 +25,6 @@ export const enum DropReason {
   ISOLATED,
   EGRESS_NOT_FORWARDING,
   NO_EGRESS,
-  DATAPATH_ERROR,
 
   FIRST_TX,
   TX_LINK_DOWN = FIRST_TX,
@@ -58,7 +57,6 @@ export const DROP_NAME: Record<Reason, string> = {
   [DropReason.ISOLATED]: 'isolated',
   [DropReason.EGRESS_NOT_FORWARDING]: 'egress_not_forwarding',
   [DropReason.NO_EGRESS]: 'no_egress',
-  [DropReason.DATAPATH_ERROR]: 'datapath_error',
   [DropReason.TX_LINK_DOWN]: 'tx_link_down',
   [DropReason.TX_MTU]: 'tx_mtu',
   [DropReason.TX_BUSY]: 'tx_busy',
@@ -84,7 +82,6 @@ export const DROP_TEXT: Record<Reason, string> = {
   [DropReason.ISOLATED]: 'both its ports are isolated',
   [DropReason.EGRESS_NOT_FORWARDING]: 'the port of its destination is not in the forwarding state',
   [DropReason.NO_EGRESS]: 'no port may flood it',
-  [DropReason.DATAPATH_ERROR]: 'the datapath failed on it; the log has the error',
   [DropReason.TX_LINK_DOWN]: 'the other end of the link it should leave by is down',
   [DropReason.TX_MTU]: 'it is longer than the MTU of the link it should leave by',
   [DropReason.TX_BUSY]: 'the device it should leave by had no room',

@@ -57,7 +57,12 @@ export function figure(value: number, unit: string): string {
 async function sample(measure: Measure, side: Side, show: (value: number) => void): Promise<number> {
   const value = await measure.sample(side, show);
   if (value > 0) return value;
-  throw new DemoFailure('measure', `"${measure.name}" on ${side.name}`, 'nothing arrived', 'see the drops in "sluice status"');
+  throw new DemoFailure(
+    'measure',
+    `"${measure.name}" on ${side.name}`,
+    'nothing arrived',
+    'see the drops in "sluice status"',
+  );
 }
 
 /** Plays the rounds, with live progress, and prints the medians in a line. */
@@ -65,7 +70,8 @@ export async function contend(screen: Screen, measure: Measure, sides: readonly 
   const samples: number[][] = sides.map(() => []);
   for (let round = 1; round <= ROUNDS; round++) {
     for (const [i, side] of sides.entries()) {
-      const show = (value: number) => screen.live(`  ${measure.name}: round ${round} of ${ROUNDS}, ${side.name} ${figure(value, measure.unit)}`);
+      const show = (value: number) =>
+        screen.live(`  ${measure.name}: round ${round} of ${ROUNDS}, ${side.name} ${figure(value, measure.unit)}`);
       samples[i].push(await sample(measure, side, show));
     }
   }

@@ -33,7 +33,9 @@ function showBalance(stage: Stage, status: StatusInfo): void {
   const mark = stage.expect(left === right, 'account for', 'every frame', cause, 'this is a bug');
   stage.screen.line(`  ${mark} every frame is accounted for:`);
   stage.screen.line(`      ${part('received')} + ${part('generated')} + ${part('cloned')}`);
-  stage.screen.line(`    = ${part('transmitted')} + ${part('delivered')} + ${part('merged')} + dropped ${sum(status.drops).toLocaleString('en-US')} + ${part('held')}`);
+  stage.screen.line(
+    `    = ${part('transmitted')} + ${part('delivered')} + ${part('merged')} + dropped ${sum(status.drops).toLocaleString('en-US')} + ${part('held')}`,
+  );
 }
 
 export function showCounters(stage: Stage, status: StatusInfo): void {
@@ -45,7 +47,9 @@ export function showCounters(stage: Stage, status: StatusInfo): void {
   screen.heading('Drops by reason');
   for (const [name, link] of Object.entries(status.links)) {
     for (const [reason, n] of Object.entries(link.drops)) {
-      screen.line(`  ${name.padEnd(4)}${reason.padEnd(16)}${n.toLocaleString('en-US').padStart(10)}  ${sentenceOf(reason)}`);
+      screen.line(
+        `  ${name.padEnd(4)}${reason.padEnd(22)}${n.toLocaleString('en-US').padStart(8)}  ${sentenceOf(reason)}`,
+      );
     }
   }
   showBalance(stage, status);

@@ -20,11 +20,14 @@ export class DaemonProcess {
   private readonly socket = join(this.folder, 'sluice.sock');
   private readonly child: ChildProcess;
   private output = '';
+  /** It has said that it listens. */
+  isReady = false;
   /** What it logged: shown only if something fails. */
   log = '';
 
   constructor() {
     this.child = fork(SLUICE, ['--socket', this.socket, 'up', '--log-level', 'warn'], {
+      env: { ...process.env, SLUICE_DEMO_FOLDER: this.folder },
       execArgv: ['--import', TETHER],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
@@ -40,12 +43,14 @@ export class DaemonProcess {
   /** Resolves when it listens. */
   ready(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const fail = (cause: string) => reject(new DemoFailure('start', 'sluice up', cause, this.log.trim() || 'it logged nothing'));
+      const fail = (cause: string) =>
+        reject(new DemoFailure('start', 'sluice up', cause, 'what it logged stands above'));
       const timer = setTimeout(() => fail(`it is not ready after ${START_TIMEOUT_MS / 1000} s`), START_TIMEOUT_MS);
       this.child.stdout?.on('data', (text: Buffer) => {
         this.output += text.toString();
         if (!this.output.includes('sluice: ready')) return;
         clearTimeout(timer);
+        this.isReady = true;
         resolve();
       });
       this.child.once('exit', (status, signal) => {
@@ -70,7 +75,8 @@ export class DaemonProcess {
     };
     const status = await main(words.split(' '), terminal);
     // The real tool's line comes first, the house sentence last.
-    if (status !== 0) throw new Error(err.trim().split('\n').at(-1) ?? `cannot ${words}: status ${status}; see "sluice --help"`);
+    if (status !== 0)
+      throw new Error(err.trim().split('\n').at(-1) ?? `cannot ${words}: status ${status}; see "sluice --help"`);
     return out;
   }
 

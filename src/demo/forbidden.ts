@@ -2,8 +2,10 @@
  * Frames that no bridge forwards: the demo sends some of each kind and looks for every one of them among the drops, under its
  * reason.
  */
+import type { StatusInfo } from '../control/api.js';
 import { DROP_NAME, DropReason } from '../core/drop.js';
 import { HOSTS } from './hosts.js';
+import type { Stage } from './stage.js';
 
 /** Of each kind. */
 export const FORBIDDEN_COUNT = 8;
@@ -39,3 +41,33 @@ export const FORBIDDEN: readonly Forbidden[] = [
     frame: frame(a.mac, a.mac, '88b5'),
   },
 ];
+
+/** Sends the frames of one kind; answers how many were taken. */
+export type SendForbidden = (frames: string[]) => Promise<number>;
+
+export async function sendForbidden(stage: Stage, send: SendForbidden): Promise<void> {
+  stage.screen.heading(`Frames that no bridge forwards: ${a.name} sends ${FORBIDDEN_COUNT} of each kind`);
+  for (const { what, frame: bytes, reason } of FORBIDDEN) {
+    const sent = await send(Array<string>(FORBIDDEN_COUNT).fill(bytes));
+    const cause = `${a.name}'s device took ${sent} of ${FORBIDDEN_COUNT}`;
+    const mark = stage.expect(sent === FORBIDDEN_COUNT, 'send', what, cause, 'try again');
+    stage.screen.line(`  ${mark} ${what}: counted as ${reason} below`);
+  }
+}
+
+/** How many of a kind were counted where they came in. */
+function counted(status: StatusInfo, { reason }: Forbidden): number {
+  return status.links[a.port]?.drops[reason] ?? 0;
+}
+
+export function haveAllArrived(status: StatusInfo): boolean {
+  return FORBIDDEN.every((kind) => counted(status, kind) >= FORBIDDEN_COUNT);
+}
+
+export function checkForbidden(stage: Stage, status: StatusInfo): void {
+  for (const kind of FORBIDDEN) {
+    const n = counted(status, kind);
+    const cause = `${FORBIDDEN_COUNT} were sent, ${n} are counted as ${kind.reason} on ${a.port}`;
+    stage.expect(n === FORBIDDEN_COUNT, 'count', kind.what, cause, 'this is a bug');
+  }
+}

@@ -3,7 +3,7 @@
  * kernel counts it, so that nobody has to read it.
  */
 import { readFileSync } from 'node:fs';
-import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { Arena, BURST, type Frame, QUEUE } from '../core/arena.js';
 import { openPacket } from '../io/packet.js';
 import { PortKind, RxResult, shim } from '../io/shim.js';
@@ -83,7 +83,9 @@ export async function send(options: Tasks['send']['arguments']): Promise<number>
 
 /** Frames that eth0 has received. */
 function received(): number {
-  const line = readFileSync('/proc/net/dev', 'utf8').split('\n').find((text) => text.trim().startsWith(`${DEVICE}:`));
+  const line = readFileSync('/proc/net/dev', 'utf8')
+    .split('\n')
+    .find((text) => text.trim().startsWith(`${DEVICE}:`));
   if (line === undefined) throw new DemoFailure('count the frames of', DEVICE, 'it is gone', 'see the log above');
   return Number(line.trim().split(/[\s:]+/)[2]);
 }

@@ -51,7 +51,8 @@ export class HostProcess {
   ): Promise<Tasks[T]['result']> {
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
-      const late = () => this.settle(id)?.failure(this.failure(`"${task}" has not ended after ${TASK_TIMEOUT_MS / 1000} s`));
+      const late = () =>
+        this.settle(id)?.failure(this.failure(`"${task}" has not ended after ${TASK_TIMEOUT_MS / 1000} s`));
       const timer = setTimeout(late, TASK_TIMEOUT_MS);
       this.waiting.set(id, {
         result: (value) => {
@@ -70,8 +71,9 @@ export class HostProcess {
   }
 
   private receive(message: HostMessage): void {
-    if ('progress' in message) return this.waiting.get(message.id)?.progress(message.progress);
-    if ('ready' in message) {
+    if ('progress' in message) {
+      this.waiting.get(message.id)?.progress(message.progress);
+    } else if ('ready' in message) {
       this.hasIpv6 = message.hasIpv6;
       this.settle(0)?.result(undefined);
     } else if ('error' in message) this.settle(message.id ?? 0)?.failure(new Error(message.error));

@@ -1,4 +1,6 @@
 /* The three hosts of the scene: who they are, wherever they live. */
+import type { Screen } from './screen.js';
+import type { Stage } from './stage.js';
 
 export interface Host {
   name: string;
@@ -31,3 +33,22 @@ export const PAIRS: ReadonlyArray<readonly [number, number]> = [
   [0, 2],
   [1, 2],
 ];
+
+/** The picture on top: hosts, what joins each to its port, and the bridge. */
+export function showHosts(screen: Screen, place: string, joint: string, bridge: string): void {
+  const ends = ['┐', `├ br0   ${bridge}`, '┘'];
+  screen.line();
+  for (const [i, { name, ipv4, ipv6, port }] of HOSTS.entries()) {
+    screen.line(`  ${place} ${name}   eth0 ${ipv4}  ${ipv6} ── ${joint} ── ${port} ${ends[i]}`);
+  }
+  screen.line();
+}
+
+/** Each host must be learned behind its port, in what `brctl showmacs` prints. */
+export function checkStations(stage: Stage, showmacs: string): void {
+  const lines = showmacs.split('\n').map((line) => line.trim());
+  for (const [i, { mac, port }] of HOSTS.entries()) {
+    const isThere = lines.some((line) => line.startsWith(`${i + 1}\t${mac}\tno`));
+    stage.expect(isThere, 'find', `station ${mac}`, `it is not behind ${port}`, 'see the table above');
+  }
+}

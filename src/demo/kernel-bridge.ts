@@ -7,7 +7,14 @@
  */
 import { errnoText } from '../io/errno.js';
 import { withNamespace } from '../io/namespace.js';
-import { addKernelAddress, addKernelBridge, addKernelVeth, changeKernelLink, findKernelLink, NetlinkError } from '../io/rtnetlink.js';
+import {
+  addKernelAddress,
+  addKernelBridge,
+  addKernelVeth,
+  changeKernelLink,
+  findKernelLink,
+  NetlinkError,
+} from '../io/rtnetlink.js';
 import { type NamespaceFd, shim } from '../io/shim.js';
 import { parseAddress, parseMac } from '../wire/format.js';
 import { DemoFailure } from './failure.js';

@@ -29,7 +29,9 @@ function tapObstacle(): Obstacle | undefined {
   }
   const cause = `a TAP cannot be made with /dev/net/tun (${errnoText(fd)})`;
   const isPrivilege = errnoName(fd) === 'EPERM';
-  const need = isPrivilege ? 'CAP_NET_ADMIN' : '/dev/net/tun that this user may open (modprobe tun, or give the container that device)';
+  const need = isPrivilege
+    ? 'CAP_NET_ADMIN'
+    : '/dev/net/tun that this user may open (modprobe tun, or give the container that device)';
   return { cause, need, isPrivilege };
 }
 

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoText } from '../io/errno.js';
 import { OWN_NAMESPACE } from '../io/namespace.js';
 import { shim } from '../io/shim.js';
-import { Icmp, Icmp6Type, IcmpType, echoSequence, writeEcho } from '../wire/icmp.js';
+import { echoSequence, Icmp, Icmp6Type, IcmpType, writeEcho } from '../wire/icmp.js';
 import { Protocol } from '../wire/ipv4.js';
 import { DemoFailure } from './failure.js';
 import { median } from './median.js';

@@ -31,14 +31,17 @@ class Interruptions {
     });
     this.happened.catch(() => {});
     const names = Object.keys(SIGNALS) as Signal[];
-    this.listeners = names.map((name) => [name, () => this.reject(new Interruption(`interrupted by ${name}`, 128 + SIGNALS[name]))]);
+    this.listeners = names.map((name) => [
+      name,
+      () => this.reject(new Interruption(`interrupted by ${name}`, 128 + SIGNALS[name])),
+    ]);
     for (const [name, listener] of this.listeners) process.on(name, listener);
     process.stdout.on('error', this.brokenPipe);
   }
 
+  /** Signals do again what they do by themselves; a broken pipe stays harmless. */
   end(): void {
     for (const [name, listener] of this.listeners) process.off(name, listener);
-    process.stdout.off('error', this.brokenPipe);
   }
 }
 

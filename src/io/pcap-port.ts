@@ -3,15 +3,19 @@
  * another. It starts when its link is set up.
  */
 import { type Arena, QUEUE } from '../core/arena.js';
-import { SluiceError } from '../core/errors.js';
 import type { Link } from '../core/links.js';
 import type { Port } from '../core/port.js';
 import { CaptureReader, CaptureWriter } from './pcap-file.js';
-import { Direction, newRecord, stamp } from './pcap-format.js';
+import { Direction, ETHERNET, newRecord, stamp } from './pcap-format.js';
 import { place } from './place.js';
 
 /** Longest frame an arena slot pair takes. */
 const LONGEST = 65_557;
+
+/** What a failed write counts as. */
+const enum Errno {
+  ENOSPC = 28,
+}
 
 export class PcapPort implements Port {
   invalid = 0;
@@ -21,6 +25,7 @@ export class PcapPort implements Port {
   private readonly writer: CaptureWriter | undefined;
   private readonly $record = newRecord();
   private isStarted = false;
+  private isBroken = false;
 
   constructor(
     private readonly arena: Arena,
@@ -28,13 +33,15 @@ export class PcapPort implements Port {
     name: string,
     read: string | undefined,
     write: string | undefined,
+    private readonly txErrno: Int32Array,
+    private readonly onProblem: (problem: string) => void,
   ) {
     try {
-      this.reader = read === undefined ? undefined : new CaptureReader(read);
+      this.reader = read === undefined ? undefined : new CaptureReader(read, { linkType: ETHERNET });
       this.writer = write === undefined ? undefined : new CaptureWriter(write, { links: [name] });
     } catch (error) {
       this.reader?.close();
-      throw new SluiceError('ENOENT', (error as Error).message);
+      throw error;
     }
   }
 
@@ -52,6 +59,7 @@ export class PcapPort implements Port {
       if (captured > LONGEST) this.invalid++;
       else arena.burst[n++] = place(arena, bytes, at, captured);
     }
+    if (n < max) this.tell(this.reader.problem);
     return n;
   }
 
@@ -74,8 +82,17 @@ export class PcapPort implements Port {
         rest,
       );
     }
-    writer.flush();
-    return 0;
+    if (writer.flush()) return 0;
+    this.tell(writer.problem);
+    this.txErrno.fill(Errno.ENOSPC, 0, n);
+    return n;
+  }
+
+  /** Once. */
+  private tell(problem: string): void {
+    if (this.isBroken || problem === '') return;
+    this.isBroken = true;
+    this.onProblem(problem);
   }
 
   close(): void {

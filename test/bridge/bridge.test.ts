@@ -8,6 +8,7 @@ import { Network } from '../support/network.js';
 
 const MULTICAST = '01:00:5e:01:02:03';
 const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
 
 /** br0 with p1, p2, p3, all up. */
 function threePorts(): Network {
@@ -78,6 +79,14 @@ describe('learning', () => {
     expect(network.counter('p1', Counter.LEARN_REFUSED)).toBe(7);
     network.send('p2', frame(B, BROADCAST));
     expect(network.where(B)).toBe('p2');
+  });
+
+  it('takes limits beyond 31 bits for what they are: no limits', () => {
+    const network = threePorts().bridgeOptions({ learnLimit: 0xffffffff, ageingMs: 0xffffffff });
+    network.options('p1', 0, 0, PortState.FORWARDING, 0xffffffff);
+    network.dataplane.setStorm(network.link('p1'), StormClass.BROADCAST, 0xffffffff, network.now);
+    for (let n = 0; n < 10; n++) expect(fromP1(network, mac(n), BROADCAST)).toEqual(['p2', 'p3']);
+    expect(network.stations()).toHaveLength(10);
   });
 
   it('learns no more than the limit of a bridge', () => {
@@ -159,7 +168,7 @@ describe('ageing', () => {
   it('leaves static entries for ever', () => {
     const network = threePorts();
     network.station(A, 'p3');
-    for (let day = 0; day < 30; day++) network.wait(24 * 60 * MINUTE);
+    for (let day = 0; day < 30; day++) network.sleep(DAY);
     expect(network.where(A)).toBe('p3');
   });
 
@@ -196,7 +205,7 @@ describe('ageing', () => {
     const network = threePorts().bridgeOptions({ ageingMs: 5000 });
     network.send('p1', frame(A, BROADCAST)).wait(10_000);
     expect(network.dataplane.fdb.size).toBe(0);
-    for (let day = 0; day < 26; day++) network.wait(24 * 60 * MINUTE);
+    network.sleep(26 * DAY);
     network.send('p1', frame(A, BROADCAST)).wait(8000);
     expect(network.dataplane.fdb.size).toBe(0);
   });
@@ -527,7 +536,7 @@ describe('storm control', () => {
     network.dataplane.setStorm(network.link('p1'), StormClass.BROADCAST, 10, network.now);
     for (let i = 0; i < 5; i++) network.send('p1', frame(A, BROADCAST));
     network.outputs(...ALL);
-    network.now = (network.now + 26 * 24 * 60 * MINUTE) | 0;
+    network.sleep(26 * DAY);
     expect(fromP1(network, A, BROADCAST)).toEqual(['p2', 'p3']);
   });
 

@@ -25,7 +25,9 @@ describe('capture', () => {
 
   beforeAll(async () => {
     daemon = await FakeDaemon.start((request) => {
-      if ('name' in request && request.name === 'nosuch') return refusal('ENODEV', 'cannot capture nosuch: there is no such link; see "sluice ip link"');
+      if ('name' in request && request.name === 'nosuch')
+        return refusal('ENODEV', 'cannot capture nosuch: there is no such link; see "sluice ip link"');
+      if (request.op === 'link.list') return [{ ifname: 't1' }];
       return new Many([frame(1, 'in'), frame(2, 'out'), frame(3, 'in')]);
     });
   });
@@ -36,7 +38,13 @@ describe('capture', () => {
   });
 
   it('takes options before and after the link, and the rest as filter', () => {
-    expect(parseCapture(words('-c 5 t1 -w f.pcapng -s 0x40 tcp port 80'))).toEqual({ link: 't1', count: 5, file: 'f.pcapng', snaplen: 64, filter: 'tcp port 80' });
+    expect(parseCapture(words('-c 5 t1 -w f.pcapng -s 0x40 tcp port 80'))).toEqual({
+      link: 't1',
+      count: 5,
+      file: 'f.pcapng',
+      snaplen: 64,
+      filter: 'tcp port 80',
+    });
     expect(parseCapture(['t1'])).toEqual({ link: 't1', count: Number.POSITIVE_INFINITY, snaplen: 262144, filter: '' });
   });
 
@@ -66,7 +74,9 @@ describe('capture', () => {
       seen.push([direction, seconds, nanoseconds, Buffer.from(bytes.subarray(at, at + captured)).toString('hex')]);
     }
     expect(reader.problem).toBe('');
-    expect(seen).toEqual([1, 2, 3].map((number) => [number === 2 ? 2 : 1, 1_700_000_000, number * 1000, ARP.toString('hex')]));
+    expect(seen).toEqual(
+      [1, 2, 3].map((number) => [number === 2 ? 2 : 1, 1_700_000_000, number * 1000, ARP.toString('hex')]),
+    );
   });
 
   it.each([
@@ -84,7 +94,7 @@ describe('capture', () => {
     const outcome = await sluice(words(line), daemon.socket);
     expect(outcome.status).toBe(status);
     expect(outcome.out).toBe('');
-    expect(outcome.err.replace('sluice: capturing on nosuch\n', '')).toMatch(/^cannot .+: .+; .+\n$/);
+    expect(outcome.err).toMatch(/^cannot .+: .+; .+\n$/);
   });
 
   it('touches no file if there is no daemon', async () => {

@@ -235,7 +235,14 @@ function parseCase(text: string): Case {
   const [line, answer] = text.split(' => ');
   if (answer === undefined) return { line };
   const [errno, ...extack] = answer.split(' ');
-  return { line, refused: { errno, message: 'cannot VERB OBJECT: CAUSE; HINT', ...(extack.length > 0 ? { extack: extack.join(' ') } : {}) } };
+  return {
+    line,
+    refused: {
+      errno,
+      message: 'cannot VERB OBJECT: CAUSE; HINT',
+      ...(extack.length > 0 ? { extack: extack.join(' ') } : {}),
+    },
+  };
 }
 
 const CASES = LINES.trim().split('\n').map(parseCase);
@@ -280,8 +287,10 @@ describe.skipIf(reason !== '')(`wrong commands, beside the real tools${reason ==
 
   function answer(request: Received, refused: ApiError | undefined): unknown {
     const missing = namesOf(request).find((name) => !links.some((link) => link.ifname === name));
-    if (missing !== undefined) return refusal('ENODEV', `cannot do it: there is no link "${missing}"; see "sluice ip link"`);
-    if (request.op === 'link.list') return links.filter((link) => request.name === undefined || link.ifname === request.name);
+    if (missing !== undefined)
+      return refusal('ENODEV', `cannot do it: there is no link "${missing}"; see "sluice ip link"`);
+    if (request.op === 'link.list')
+      return links.filter((link) => request.name === undefined || link.ifname === request.name);
     if (request.op === 'fdb.list') return [];
     if (refused !== undefined) return { error: refused };
     return request.op === 'ethtool' ? { driver: {}, features: [], statistics: [] } : {};

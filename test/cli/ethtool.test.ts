@@ -1,7 +1,7 @@
 /* `ethtool -i|-k|-S`: what the real tool says, taken apart and put together again, must be the same. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { EthtoolInfo } from '../../src/control/api.js';
 import { driverText, featuresText, statisticsText } from '../../src/cli/ethtool.js';
+import type { EthtoolInfo } from '../../src/control/api.js';
 import { Namespace, unavailable } from './kernel.js';
 
 const reason = unavailable('ethtool');
@@ -9,7 +9,11 @@ const reason = unavailable('ethtool');
 function driverOf(text: string): EthtoolInfo {
   const fields = Object.fromEntries(text.split('\n').map((line) => line.split(': ')));
   const statistics = fields['supports-statistics'] === 'yes' ? [{ name: 'any', value: 0 }] : [];
-  return { driver: { driver: fields.driver, version: fields.version, 'bus-info': fields['bus-info'] ?? '' }, features: [], statistics };
+  return {
+    driver: { driver: fields.driver, version: fields.version, 'bus-info': fields['bus-info'] ?? '' },
+    features: [],
+    statistics,
+  };
 }
 
 function featuresOf(text: string): EthtoolInfo {

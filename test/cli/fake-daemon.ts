@@ -61,7 +61,8 @@ export class FakeDaemon {
       const answers = lines.map((line) => {
         const request = JSON.parse(line) as Received;
         this.received.push(request);
-        const answer = failed && request.chain ? refusal('ECANCELED', 'cannot: an earlier one failed') : this.answer(request);
+        const answer =
+          failed && request.chain ? refusal('ECANCELED', 'cannot: an earlier one failed') : this.answer(request);
         const isError = typeof answer === 'object' && answer !== null && 'error' in answer;
         if (isError && request.chain) failed = true;
         return answerLines(request.id, answer, isError);

@@ -17,7 +17,8 @@ export function unavailable(...tools: Array<'iproute2' | 'brctl' | 'ethtool'>): 
   if (process.getuid?.() !== 0) return 'needs root';
   const ip = version('ip', '-V');
   if (ip === undefined) return 'needs iproute2';
-  if (tools.includes('iproute2') && !ip.includes('iproute2-6.1')) return 'needs iproute2 6.1, whose output is the reference';
+  if (tools.includes('iproute2') && !ip.includes('iproute2-6.1'))
+    return 'needs iproute2 6.1, whose output is the reference';
   if (tools.includes('brctl') && !version('brctl', '--version')?.includes('1.7')) return 'needs bridge-utils 1.7';
   if (tools.includes('ethtool') && version('ethtool', '--version') === undefined) return 'needs ethtool';
   const probe = new Namespace();
@@ -41,7 +42,11 @@ export class Namespace {
   /** Runs a line's words in the namespace. */
   run(line: string): Outcome {
     const argv = line.split(' ').filter((word) => word !== '');
-    const { status, stdout, stderr } = spawnSync('ip', ['netns', 'exec', this.name, ...argv], { encoding: 'utf8', env: ENV, input: '' });
+    const { status, stdout, stderr } = spawnSync('ip', ['netns', 'exec', this.name, ...argv], {
+      encoding: 'utf8',
+      env: ENV,
+      input: '',
+    });
     return { status: status ?? -1, out: stdout, err: stderr };
   }
 

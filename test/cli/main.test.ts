@@ -10,7 +10,8 @@ describe('help and version', () => {
   it('lists every verb that is there, and none that is not', async () => {
     const { status, out } = await sluice(['--help']);
     expect(status).toBe(0);
-    for (const [verb, { summary }] of Object.entries(VERBS)) expect(out).toMatch(new RegExp(`^ {2}${verb} +${summary}$`, 'm'));
+    for (const [verb, { summary }] of Object.entries(VERBS))
+      expect(out).toMatch(new RegExp(`^ {2}${verb} +${summary}$`, 'm'));
     for (const verb of Object.keys(LATER)) expect(out).not.toMatch(new RegExp(`^ {2}${verb} `, 'm'));
   });
 
@@ -31,7 +32,8 @@ describe('help and version', () => {
 
   it('tells its version', async () => {
     expect((await sluice(['--version'])).out).toMatch(/^sluice \d+\.\d+\.\d+\n$/);
-    for (const line of ['ip -V', 'bridge -V', 'brctl --version']) expect((await sluice(words(line))).out).toContain('sluice');
+    for (const line of ['ip -V', 'bridge -V', 'brctl --version'])
+      expect((await sluice(words(line))).out).toContain('sluice');
   });
 });
 
@@ -59,7 +61,11 @@ describe('the front', () => {
 
   it('takes the socket from --socket, and the one namespace there is', async () => {
     const daemon = await FakeDaemon.start(() => []);
-    expect(await sluice(['--socket', daemon.socket, '-n', 'host', 'ip', 'link'])).toEqual({ status: 0, out: '', err: '' });
+    expect(await sluice(['--socket', daemon.socket, '-n', 'host', 'ip', 'link'])).toEqual({
+      status: 0,
+      out: '',
+      err: '',
+    });
     expect(daemon.requests).toEqual([{ op: 'link.list' }]);
     daemon.stop();
   });
@@ -112,7 +118,10 @@ describe('doctor', () => {
   });
 
   it('names optional packages that failed to build', () => {
-    const findings = optionalPackages({ optionalDependencies: { cap: '1', 'raw-socket': '1' } }, (name) => name === 'cap');
+    const findings = optionalPackages(
+      { optionalDependencies: { cap: '1', 'raw-socket': '1' } },
+      (name) => name === 'cap',
+    );
     expect(findings.map(({ state }) => state)).toEqual(['ok', 'note']);
     expect(findings[1].text).toContain('raw-socket failed to build');
     expect(optionalPackages({}, () => true)).toEqual([]);

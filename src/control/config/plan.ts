@@ -87,23 +87,32 @@ function inOrder(links: LinkConfig[]): LinkConfig[] {
   const ends = new Set(links.filter(({ kind }) => kind === 'tap').map(kernelEnd));
   const rank = ({ kind, packet }: LinkConfig): number => {
     if (kind === 'bridge') return 0;
-    return packet !== undefined && ends.has(`${packet.netns?.replace(/^\/(var\/)?run\/netns\//, '') ?? ''}\n${packet.dev}`) ? 2 : 1;
+    return packet !== undefined &&
+      ends.has(`${packet.netns?.replace(/^\/(var\/)?run\/netns\//, '') ?? ''}\n${packet.dev}`)
+      ? 2
+      : 1;
   };
   return [...links].sort((a, b) => rank(a) - rank(b));
 }
 
-function addition({ up: _, master: __, port: ___, ...link }: LinkConfig): AddLink {
-  return { op: 'link.add', ...link };
+/** A link that is added: its master and options come later. */
+function bare({ up: _, master: __, port: ___, ...link }: LinkConfig): LinkConfig {
+  return link;
+}
+
+function addition(link: LinkConfig): AddLink {
+  return { op: 'link.add', ...bare(link) };
 }
 
 /** Address, MTU, bridge options and master: what one request can carry, before port options. */
 function change(from: LinkConfig, to: LinkConfig): SetLink | undefined {
   const { name } = to;
-  const mtu = to.mtu ?? (hasOwnMtu(to) ? DEFAULT_MTU : undefined);
+  const usual = hasOwnMtu(to) ? DEFAULT_MTU : undefined;
+  const mtu = to.mtu ?? usual;
   const bridge = differing({ ...BRIDGE_OPTION_DEFAULTS, ...to.bridge }, { ...BRIDGE_OPTION_DEFAULTS, ...from.bridge });
   const changes: Partial<SetLink> = {
     ...(to.address === undefined || to.address === from.address ? {} : { address: to.address }),
-    ...(mtu === undefined || mtu === (from.mtu ?? DEFAULT_MTU) ? {} : { mtu }),
+    ...(mtu === undefined || mtu === (from.mtu ?? usual) ? {} : { mtu }),
     ...(to.master === from.master ? {} : { master: to.master ?? null }),
     ...(bridge === undefined ? {} : { bridge }),
   };
@@ -129,7 +138,9 @@ function stationRequest(op: ChangeFdb['op'], { mac, dev, state, sticky }: Statio
 
 /** A station by bridge and address. */
 function stationsOf(config: Config, links: Links): Map<string, StationConfig> {
-  return new Map(config.fdb.map((station) => [`${links.get(station.dev)?.master ?? station.dev}\n${station.mac}`, station]));
+  return new Map(
+    config.fdb.map((station) => [`${links.get(station.dev)?.master ?? station.dev}\n${station.mac}`, station]),
+  );
 }
 
 function stationChanges(target: Config, now: Config): ChangeFdb[] {
@@ -138,7 +149,9 @@ function stationChanges(target: Config, now: Config): ChangeFdb[] {
   const old = stationsOf({ links: now.links, fdb: now.fdb.filter(isStill) }, links);
   const next = stationsOf(target, wanted);
   const isBridge = ({ dev }: StationConfig): boolean => wanted.get(dev)?.kind === 'bridge';
-  const gone = [...old].filter(([key]) => !next.has(key)).map(([, station]) => stationRequest('fdb.del', station, isBridge(station)));
+  const gone = [...old]
+    .filter(([key]) => !next.has(key))
+    .map(([, station]) => stationRequest('fdb.del', station, isBridge(station)));
   // `replace`, as the bridge may have learned the address in the meantime.
   const fresh = [...next].filter(([key, station]) => !isSame(old.get(key), station));
   return [...gone, ...fresh.map(([, station]) => stationRequest('fdb.replace', station, isBridge(station)))];
@@ -151,7 +164,10 @@ function isThere<T>(value: T | undefined): value is T {
 /** Ports before their bridges. */
 function deletions(current: Config, gone: Set<string>): Request[] {
   const links = current.links.filter(({ name }) => gone.has(name));
-  const [bridges, ports] = [links.filter(({ kind }) => kind === 'bridge'), links.filter(({ kind }) => kind !== 'bridge')];
+  const [bridges, ports] = [
+    links.filter(({ kind }) => kind === 'bridge'),
+    links.filter(({ kind }) => kind !== 'bridge'),
+  ];
   return [...ports, ...bridges].map(({ name }) => ({ op: 'link.del', name }));
 }
 
@@ -169,7 +185,7 @@ export function planOf(target: Config, current: Config): Request[] {
     ...deletions(current, gone),
     ...target.links.filter((link) => link.up !== true && isUp(link.name)).map(up),
     ...added.map(addition),
-    ...target.links.map((link) => change(there.get(link.name) ?? { ...link, master: '' }, link)).filter(isThere),
+    ...target.links.map((link) => change(there.get(link.name) ?? bare(link), link)).filter(isThere),
     ...target.links.map((link) => portChange(there.get(link.name), link)).filter(isThere),
     ...stationChanges(target, now),
     ...target.links.filter((link) => link.up === true && !isUp(link.name)).map(up),

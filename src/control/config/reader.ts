@@ -85,7 +85,12 @@ type Locate = (path: string | undefined) => string | undefined;
 
 function tapOf({ queues, gso, persist, peer }: RawLink, locate: Locate): NonNullable<LinkConfig['tap']> {
   if (peer?.netns?.includes('/') === true) peer.netns = locate(peer.netns) ?? peer.netns;
-  return present<NonNullable<LinkConfig['tap']>>({ queues, gso, persist, peer: peer === undefined ? undefined : peerOf(peer) });
+  return present<NonNullable<LinkConfig['tap']>>({
+    queues,
+    gso,
+    persist,
+    peer: peer === undefined ? undefined : peerOf(peer),
+  });
 }
 
 function linkOf(name: string, raw: RawLink, locate: Locate): LinkConfig {
@@ -112,7 +117,9 @@ function linkOf(name: string, raw: RawLink, locate: Locate): LinkConfig {
 function configOfFile(file: RawFile, names: string[], locate: Locate): Config {
   const links = names.map((name) => linkOf(name, (file.links ?? {})[name], locate));
   const bridges = new Set(links.filter(({ kind }) => kind === 'bridge').map(({ name }) => name));
-  const fdb = (file.fdb ?? []).map((station) => normalStation({ state: bridges.has(station.dev) ? 'permanent' : 'static', ...station }));
+  const fdb = (file.fdb ?? []).map((station) =>
+    normalStation({ state: bridges.has(station.dev) ? 'permanent' : 'static', ...station }),
+  );
   const dataplane = { ...file.dataplane };
   return { ...(Object.keys(dataplane).length === 0 ? {} : { dataplane }), links, fdb };
 }
@@ -130,7 +137,9 @@ export function readConfig(text: string, file: string, folder = process.cwd()): 
   validate(source);
   source.throwFirst('read');
   const base = file === '-' ? folder : dirname(resolve(folder, file));
-  const config = configOfFile((source.value ?? {}) as RawFile, source.keys('links'), (path) => (path === undefined ? undefined : resolve(base, path)));
+  const config = configOfFile((source.value ?? {}) as RawFile, source.keys('links'), (path) =>
+    path === undefined ? undefined : resolve(base, path),
+  );
   checkConfig(config, (path, problem) => source.problem(path, problem));
   source.throwFirst('read');
   return { config, source };

@@ -25,7 +25,6 @@ export interface Schema {
   additionalProperties?: boolean | Schema;
   required?: string[];
   items?: Schema;
-  minItems?: number;
   allOf?: Schema[];
   if?: Schema;
   // biome-ignore lint/suspicious/noThenProperty: JSON Schema's own word
@@ -78,7 +77,13 @@ function netns(description: string): Schema {
 }
 
 function object(title: string, properties: Record<string, Schema>, required: string[] = []): Schema {
-  return { title, type: 'object', properties, additionalProperties: false, ...(required.length === 0 ? {} : { required }) };
+  return {
+    title,
+    type: 'object',
+    properties,
+    additionalProperties: false,
+    ...(required.length === 0 ? {} : { required }),
+  };
 }
 
 const COMMON: Record<string, Schema> = {
@@ -97,7 +102,13 @@ const PORT_ONLY: Record<string, Schema> = {
   port: ref('port'),
 };
 
-function kind(title: string, properties: Record<string, Schema>, maxMtu: number, mtuDefault: Partial<Schema>, required: string[] = []): Schema {
+function kind(
+  title: string,
+  properties: Record<string, Schema>,
+  maxMtu: number,
+  mtuDefault: Partial<Schema>,
+  required: string[] = [],
+): Schema {
   const own = { mtu: mtu("MTU of Sluice's end.", maxMtu, mtuDefault), ...properties };
   return object(title, { ...COMMON, ...own }, ['type', ...required]);
 }
@@ -105,7 +116,8 @@ function kind(title: string, properties: Record<string, Schema>, maxMtu: number,
 const mask = (description: string): Schema => integer(description, 0, 65_535, { default: 0, examples: ['0x8'] });
 const limit = (description: string): Schema => integer(description, 0, U32, { default: 0, examples: [1000] });
 
-const TIME = "Seconds without a frame after which a learned station is forgotten; up to 298 h. ip's 30000 is 300s here.";
+const TIME =
+  "Seconds without a frame after which a learned station is forgotten; up to 298 h. ip's 30000 is 300s here.";
 
 const BRIDGE: Record<string, Schema> = {
   ageing_time: {
@@ -185,14 +197,22 @@ const DATAPLANE: Record<string, Schema> = {
     default: 'adaptive',
     examples: ['adaptive'],
   },
-  fdb_capacity: integer('Stations that the FDB holds.', 1024, FDB_MAX_CAPACITY, { default: 65_536, examples: [65_536] }),
+  fdb_capacity: integer('Stations that the FDB holds.', 1024, FDB_MAX_CAPACITY, {
+    default: 65_536,
+    examples: [65_536],
+  }),
   arena: integer('Frames that can be under way; 2 KiB each.', 1024, 524_288, { default: 8192, examples: [8192] }),
 };
 
 const DEV = text('the name of a device', 'Kernel device whose frames it receives and sends.', 'eth1', NAME);
 const PACKET = { dev: DEV, netns: netns('Where that device is.') };
 const PCAP = {
-  read: text('a file', 'Capture whose frames it receives, once. A relative path starts at the folder of this file.', 'in.pcap', '.'),
+  read: text(
+    'a file',
+    'Capture whose frames it receives, once. A relative path starts at the folder of this file.',
+    'in.pcap',
+    '.',
+  ),
   write: text('a file', 'Capture that it writes what it sends to.', 'out.pcapng', '.'),
 };
 
@@ -214,7 +234,11 @@ export const SCHEMA: Schema = {
   properties: { dataplane: ref('dataplane'), links: ref('links'), fdb: ref('fdb') },
   additionalProperties: false,
   definitions: {
-    dataplane: { ...object('a map', DATAPLANE), description: 'What only "sluice up" can set.', type: ['object', 'null'] },
+    dataplane: {
+      ...object('a map', DATAPLANE),
+      description: 'What only "sluice up" can set.',
+      type: ['object', 'null'],
+    },
     links: {
       title: 'a map of links by name',
       type: ['object', 'null'],

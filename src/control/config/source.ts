@@ -4,7 +4,18 @@
  * From YAML 1.1, on/off/yes/no are taken for switches; nothing else is (there, 12:34:56:01:02:03 is a number). A number
  * where text belongs (`netns: 1234`, `dev: 0x1`) is the text as written. Which keys are which, the schema says.
  */
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+} from 'yaml';
 import { SluiceError } from '../../core/errors.js';
 import { SCHEMA, type Schema } from './schema.js';
 
@@ -21,6 +32,8 @@ export interface Problem {
 const MAX_DEPTH = 16;
 /** An alias stands for a whole tree: with aliases of aliases a short file could be as long as it likes. */
 const MAX_ALIASED_NODES = 100_000;
+const TOO_DEEP =
+  'it is nested too deeply, or its aliases stand for too much; write it out in the few levels that it has';
 
 const SWITCHES = new Set<string>();
 const TEXTS = new Set<string>();
@@ -56,6 +69,8 @@ export class Source {
   readonly value: unknown;
   private readonly lines = new LineCounter();
   private readonly document: Document;
+  /** By name, the last one met: YAML lets a name be given again. */
+  private readonly anchors = new Map<string, Node>();
   private aliasedNodes = 0;
 
   constructor(
@@ -66,16 +81,16 @@ export class Source {
       this.document = parseDocument(text, { lineCounter: this.lines, prettyErrors: false, uniqueKeys: false });
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      throw this.error('read', { path: [], line: 1, text: 'it is nested too deeply; no key is deeper than five levels' });
+      throw this.error('read', { path: [], line: 1, text: TOO_DEEP });
     }
-    for (const { message, pos } of [...this.document.errors, ...this.document.warnings]) this.syntax(message, pos[0]);
+    for (const { code, message, pos } of [...this.document.errors, ...this.document.warnings])
+      this.syntax(code, message, pos[0]);
     this.value = this.problems.length > 0 ? null : this.plain(this.document.contents as Node | null, '', [], false);
   }
 
-  private syntax(message: string, offset: number): void {
-    const cause = message.replace(/\s+/g, ' ').replace(/[.:]$/, '');
+  private syntax(code: string, message: string, offset: number): void {
     const { line } = this.lines.linePos(offset);
-    this.problems.push({ path: [], line, text: `${cause}; correct the YAML there` });
+    this.problems.push({ path: [], line, text: syntaxText(code, message) });
   }
 
   private lineAt(node: { range?: readonly number[] | null | undefined } | null | undefined): number {
@@ -98,18 +113,24 @@ export class Source {
   /** The keys of a top-level map in the file's order: a plain object puts those that are numbers first. */
   keys(name: string): string[] {
     const [, node] = this.step(this.document.contents as Node | null, name);
-    const map = isAlias(node) ? node.resolve(this.document) : node;
+    const map = this.resolved(node);
     return isMap(map) ? map.items.map(({ key }) => keyText(key as Node) ?? '') : [];
+  }
+
+  private resolved(node: Node | null): Node | null {
+    return isAlias(node) ? (this.anchors.get(node.source) ?? null) : node;
   }
 
   /** The node that carries a step's line, and the one it leads to. */
   private step(node: Node | null, part: string | number): [Node | undefined, Node | null] {
-    const at = isAlias(node) ? node.resolve(this.document) : node;
+    const at = this.resolved(node);
     if (isSeq(at) && typeof part === 'number') {
       const item = at.items[part] as Node | undefined;
       return [item, item ?? null];
     }
-    const pair = isMap(at) ? (at.items as Pair<Node, Node | null>[]).find(({ key }) => keyText(key) === part) : undefined;
+    const pair = isMap(at)
+      ? (at.items as Pair<Node, Node | null>[]).find(({ key }) => keyText(key) === part)
+      : undefined;
     return [pair?.key, pair?.value ?? null];
   }
 
@@ -130,12 +151,24 @@ export class Source {
 
   private plain(node: Node | null, key: string, path: Path, isAliased: boolean): unknown {
     if (path.length > MAX_DEPTH || (isAliased && ++this.aliasedNodes > MAX_ALIASED_NODES)) {
-      throw this.error('read', { path: path.slice(0, 4), line: this.lineAt(node), text: 'it is nested too deeply, or its aliases stand for too much; write it out' });
+      throw this.error('read', { path: path.slice(0, 4), line: this.lineAt(node), text: TOO_DEEP });
     }
-    if (isAlias(node)) return this.plain(node.resolve(this.document) ?? null, key, path, true);
+    if (isAlias(node)) return this.plainAlias(node, key, path);
+    if (node?.anchor !== undefined) this.anchors.set(node.anchor, node);
     if (isMap(node)) return this.plainMap(node.items as Pair<Node, Node | null>[], path, isAliased);
     if (isSeq(node)) return node.items.map((item, i) => this.plain(item as Node, key, [...path, i], isAliased));
     return isScalar(node) ? scalar(node.value, node.source, key) : null;
+  }
+
+  private plainAlias(alias: Alias, key: string, path: Path): unknown {
+    const node = this.anchors.get(alias.source);
+    if (node !== undefined) return this.plain(node, key, path, true);
+    this.problems.push({
+      path,
+      line: this.lineAt(alias),
+      text: `there is no anchor "&${alias.source}" above it; write the value out`,
+    });
+    return null;
   }
 
   private plainMap(pairs: Pair<Node, Node | null>[], path: Path, isAliased: boolean): Record<string, unknown> {
@@ -143,12 +176,20 @@ export class Source {
     for (const { key, value } of pairs) {
       const name = keyText(key);
       const line = this.lineAt(key);
-      if (name === undefined) this.problems.push({ path, line, text: 'a key of it is no name; write it as "key: value"' });
-      else if (name in map) this.problems.push({ path: [...path, name], line, text: 'it is there twice; leave one of them' });
+      if (name === undefined)
+        this.problems.push({ path, line, text: 'a key of it is no name; write it as "key: value"' });
+      else if (name in map)
+        this.problems.push({ path: [...path, name], line, text: 'it is there twice; leave one of them' });
       else map[name] = this.plain(value, name, [...path, name], isAliased);
     }
     return map;
   }
+}
+
+function syntaxText(code: string, message: string): string {
+  if (code === 'MULTIPLE_DOCS') return 'a second YAML document begins; leave one in the file';
+  if (message.includes('call stack')) return TOO_DEEP;
+  return `${message.replace(/\s+/g, ' ').replace(/[.:]$/, '')}; correct the YAML there`;
 }
 
 function keyText(key: Node | null): string | undefined {

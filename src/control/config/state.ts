@@ -2,9 +2,34 @@
  * The running state as a configuration: what commands built, and so what `config save` keeps.
  */
 import { LinkFlag } from '../../core/links.js';
-import type { FdbInfo } from '../api.js';
+import type { AddLink, FdbInfo } from '../api.js';
 import { type Link, macText } from '../link.js';
-import { type Config, DATAPLANE_DEFAULTS, type DataplaneConfig, differing, type LinkConfig, normalLink, normalStation, type PortConfig, present } from './model.js';
+import {
+  type Config,
+  DATAPLANE_DEFAULTS,
+  type DataplaneConfig,
+  differing,
+  type LinkConfig,
+  normalLink,
+  normalStation,
+  type PortConfig,
+  present,
+  type StationConfig,
+} from './model.js';
+
+/** A link, and what its port was asked to be: `device` alone does not tell the words of `peer`, and goes with the device. */
+export type BuiltLink = Link & { tap?: NonNullable<AddLink['tap']>; packet?: NonNullable<AddLink['packet']> };
+
+function tapOf({ kind, device, tap }: BuiltLink): AddLink['tap'] {
+  if (kind !== 'tap' || tap !== undefined || device === undefined) return tap;
+  const { queues, hasOffload, isPersistent, dev, netns } = device;
+  return { queues, gso: hasOffload, persist: isPersistent, peer: present({ name: dev, netns }) };
+}
+
+function packetOf({ kind, device, packet }: BuiltLink): AddLink['packet'] {
+  if (kind !== 'packet' || packet !== undefined || device === undefined) return packet;
+  return present({ dev: device.dev, netns: device.netns });
+}
 
 function portOf({ options, groupForwardMask, fdbLimit, storm }: NonNullable<Link['port']>): PortConfig {
   const has = (flag: LinkFlag): boolean => (options & flag) !== 0;
@@ -22,23 +47,33 @@ function portOf({ options, groupForwardMask, fdbLimit, storm }: NonNullable<Link
   };
 }
 
-function bridgeOf({ ageingCs, groupForwardMask, isTransparent, learnLimit }: NonNullable<Link['bridge']>): LinkConfig['bridge'] {
-  return { ageing_time: ageingCs, group_fwd_mask: groupForwardMask, transparent: isTransparent, fdb_max_learned: learnLimit };
+function bridgeOf({
+  ageingCs,
+  groupForwardMask,
+  isTransparent,
+  learnLimit,
+}: NonNullable<Link['bridge']>): LinkConfig['bridge'] {
+  return {
+    ageing_time: ageingCs,
+    group_fwd_mask: groupForwardMask,
+    transparent: isTransparent,
+    fdb_max_learned: learnLimit,
+  };
 }
 
-function linkOf(link: Link): LinkConfig {
-  const { name, kind, master, bridge, tap, packet, pcap, port } = link;
+function linkOf(link: BuiltLink, hasAllAddresses: boolean): LinkConfig {
+  const { name, kind, master, bridge, pcap, port } = link;
   return normalLink(
     present<LinkConfig>({
       name,
       kind,
-      address: link.isAddressSet ? macText(link.address) : undefined,
+      address: link.isAddressSet || (hasAllAddresses && kind !== 'bridge') ? macText(link.address) : undefined,
       mtu: link.isMtuSet ? link.mtu : undefined,
       up: link.isUp,
       master: master?.name,
       bridge: bridge === undefined ? undefined : bridgeOf(bridge),
-      tap,
-      packet,
+      tap: tapOf(link),
+      packet: packetOf(link),
       pcap,
       port: port === undefined ? undefined : portOf(port),
     }),
@@ -56,15 +91,40 @@ function isSet(station: FdbInfo, links: Link[]): boolean {
   return station.state === 'permanent' && !isOwnAddress(station, links);
 }
 
+function byDevice(a: StationConfig, b: StationConfig): number {
+  if (a.dev !== b.dev) return a.dev < b.dev ? -1 : 1;
+  return a.mac < b.mac ? -1 : 1;
+}
+
+function stationsOf(links: Link[], stations: FdbInfo[]): StationConfig[] {
+  return (
+    stations
+      .filter((station) => isSet(station, links))
+      .map(({ mac, ifname, state, flags }) =>
+        normalStation({
+          mac,
+          dev: ifname,
+          state: state === 'permanent' ? 'permanent' : 'static',
+          sticky: flags.includes('sticky'),
+        }),
+      )
+      // The table has no order; a saved file should not change by itself.
+      .sort(byDevice)
+  );
+}
+
 /** `stations`: the whole FDB, as `fdb.list` answers. */
-export function configOf(links: Link[], stations: FdbInfo[], dataplane: Required<DataplaneConfig> = DATAPLANE_DEFAULTS): Config {
-  const fdb = stations
-    .filter((station) => isSet(station, links))
-    .map(({ mac, ifname, state, flags }) =>
-      normalStation({ mac, dev: ifname, state: state === 'permanent' ? 'permanent' : 'static', sticky: flags.includes('sticky') }),
-    )
-    // The table has no order; a saved file should not change by itself.
-    .sort((a, b) => (a.dev === b.dev ? (a.mac < b.mac ? -1 : 1) : a.dev < b.dev ? -1 : 1));
+export function configOf(
+  links: BuiltLink[],
+  stations: FdbInfo[],
+  dataplane: Required<DataplaneConfig> = DATAPLANE_DEFAULTS,
+): Config {
   const set = differing<DataplaneConfig>(dataplane, DATAPLANE_DEFAULTS);
-  return { ...(set === undefined ? {} : { dataplane: set }), links: links.map(linkOf), fdb };
+  const built = links.map((link) => linkOf(link, false));
+  return { ...(set === undefined ? {} : { dataplane: set }), links: built, fdb: stationsOf(links, stations) };
+}
+
+/** The same with the MAC addresses that ports have by chance: what must be put back if a change fails. */
+export function exactConfigOf(links: BuiltLink[], stations: FdbInfo[]): Config {
+  return { links: links.map((link) => linkOf(link, true)), fdb: stationsOf(links, stations) };
 }

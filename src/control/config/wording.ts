@@ -81,7 +81,9 @@ function pathOf(pointer: string, root: unknown): Path {
 
 /** Kinds of link that have a key. */
 function kindsWith(key: string): string[] {
-  return ['bridge', 'tap', 'packet', 'pcap', 'memory'].filter((kind) => SCHEMA.definitions?.[kind]?.properties?.[key] !== undefined);
+  return ['bridge', 'tap', 'packet', 'pcap', 'memory'].filter(
+    (kind) => SCHEMA.definitions?.[kind]?.properties?.[key] !== undefined,
+  );
 }
 
 function unknownKey(key: string, path: Path, parent: Schema, data: unknown): string {
@@ -102,10 +104,17 @@ function wrongType(value: unknown): string {
   return `there is no type ${shown(value)}; ${meant === undefined ? hint : `did you mean "${meant}"?`}`;
 }
 
-function mustBe(schema: Schema, data: unknown): string {
-  const { title = 'something else', examples = [] } = schema;
-  const hint = examples.length === 0 ? 'see the examples' : `write for example ${examples[0]}`;
-  return `must be ${title}, not ${shown(data)}; ${hint}`;
+/** Of maps and lists, by their titles: what one looks like. */
+const SHAPES: Record<string, string> = {
+  'a map of links, fdb and dataplane': 'links: {br0: {type: bridge}}',
+  'a map of links by name': '{br0: {type: bridge}}',
+  'a map that says its type': '{type: tap}',
+  'a list of stations': '[{mac: 02:00:00:00:00:01, dev: t1}]',
+};
+
+function mustBe({ title = '', examples = [] }: Schema, data: unknown): string {
+  const example = examples[0] ?? SHAPES[title] ?? '{KEY: VALUE}';
+  return `must be ${title}, not ${shown(data)}; write for example ${example}`;
 }
 
 /** Undefined for what only repeats another error. */
