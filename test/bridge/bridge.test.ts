@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { StormClass } from '../../src/bridge/storm.js';
 import { Gso, Vnet } from '../../src/core/arena.js';
 import { Counter, LinkFlag, Total } from '../../src/core/links.js';
-import { FdbFlag, PortState } from '../../src/datapath.js';
+import { PortState } from '../../src/datapath.js';
+import { FdbFlag } from '../../src/tables/fdb.js';
 import { A, B, BROADCAST, C, D, frame, mac } from '../support/frames.js';
 import { Network } from '../support/network.js';
 

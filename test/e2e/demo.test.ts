@@ -9,10 +9,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { HOSTS } from '../../src/demo/hosts.js';
-import { playOnMemory } from '../../src/demo/memory-scene.js';
-import { findObstacle } from '../../src/demo/obstacle.js';
-import { Screen } from '../../src/demo/screen.js';
-import { Stage } from '../../src/demo/stage.js';
+import type * as MemoryScene from '../../src/demo/memory-scene.js';
+import type * as Obstacle from '../../src/demo/obstacle.js';
+import type * as ScreenModule from '../../src/demo/screen.js';
+import type * as StageModule from '../../src/demo/stage.js';
+import { ENVIRONMENT } from '../support/program.js';
+import { titled } from '../support/requirements.js';
 
 const SLUICE = fileURLToPath(new URL('../../bin/sluice.js', import.meta.url));
 const DEMO = [process.execPath, SLUICE, 'demo'];
@@ -21,6 +23,13 @@ const NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-grou
 const CONFINED = ['unshare', '-Urn', 'sh', '-c', 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"', 'sh'];
 const POWERLESS = ['setpriv', '--bounding-set', '-all', '--inh-caps', '-all'];
 const LIMIT_MS = 30_000;
+
+const ESCAPE = '\x1b';
+
+/** What the program itself runs: a module of the demo as it is compiled. */
+function compiled<T>(name: string): Promise<T> {
+  return import(new URL(`../../dist/src/demo/${name}.js`, import.meta.url).href) as Promise<T>;
+}
 
 interface Ended {
   status: number | null;
@@ -36,23 +45,26 @@ afterEach(() => {
   cleanups = [];
 });
 
-/** Why the commands cannot be used here, or undefined. */
-function refusal(argv: string[]): string | undefined {
-  const { status, error, stderr } = spawnSync(argv[0], argv.slice(1), { encoding: 'utf8' });
-  return status === 0 ? undefined : `"${argv.join(' ')}": ${error?.message ?? stderr.trim()}`;
+/** Why a program cannot be run here; '' if it can. */
+function refusal(argv: string[]): string {
+  const { status, error, stderr } = spawnSync(argv[0], argv.slice(1), { encoding: 'utf8', env: ENVIRONMENT });
+  return status === 0 ? '' : `"${argv.join(' ')}" fails: ${error?.message ?? stderr.trim()}`;
 }
 
-const notCompiled = existsSync(fileURLToPath(new URL('../../dist/src/demo/demo.js', import.meta.url)))
-  ? undefined
-  : 'it is not compiled: npm run build';
-const noKernel = notCompiled ?? findObstacle()?.cause;
-const noNobody = notCompiled ?? refusal([...NOBODY, 'unshare', '-Urn', 'test', '-w', '/dev/net/tun']);
-const noConfinement = notCompiled ?? refusal([...CONFINED, ...POWERLESS, 'true']);
+async function kernelObstacle(): Promise<string> {
+  const { findObstacle } = await compiled<typeof Obstacle>('obstacle');
+  return findObstacle()?.cause ?? '';
+}
 
-/** A test that is skipped, with the reason in its name, if there is one. */
-function unless(reason: string | undefined, name: string, body: () => Promise<void>): void {
-  if (reason === undefined) test(name, { timeout: 2 * LIMIT_MS }, body);
-  else test.skip(`${name} (skipped: ${reason})`, body);
+const isCompiled = existsSync(fileURLToPath(new URL('../../dist/src/demo/demo.js', import.meta.url)));
+const noCode = isCompiled ? '' : 'needs the compiled program: npm run build';
+const noKernel = noCode || (await kernelObstacle());
+const noNobody = noCode || refusal([...NOBODY, 'unshare', '-Urn', 'test', '-w', '/dev/net/tun']);
+const noConfinement = noCode || refusal([...CONFINED, ...POWERLESS, 'true']);
+
+/** A test that is skipped where something is missing; its title says what. */
+function unless(missing: string, title: string, body: () => Promise<void>): void {
+  test.skipIf(missing)(titled(title, missing), { timeout: 2 * LIMIT_MS }, body);
 }
 
 class Run {
@@ -67,7 +79,7 @@ class Run {
     // A group of its own, so that it can be signalled as a terminal does it.
     this.child = spawn(argv[0], argv.slice(1), {
       detached: true,
-      env: { ...process.env, TMPDIR: this.folder },
+      env: { ...ENVIRONMENT, TMPDIR: this.folder },
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: '/',
     });
@@ -145,7 +157,8 @@ describe('on the kernel', () => {
     expectScene(out);
     expectComparison(out);
     // Into a pipe: neither colours nor a live line.
-    expect(out).not.toMatch(/[\x1b\r]/);
+    expect(out).not.toContain(ESCAPE);
+    expect(out).not.toContain('\r');
     await run.expectGone();
   });
 
@@ -189,25 +202,37 @@ describe('on memory ports', () => {
     expect(out).toContain('Everything worked.');
   });
 
-  test('on a terminal it has colours and live progress', { timeout: LIMIT_MS }, async () => {
-    let out = '';
+  /** What remains on a terminal when all was written: live lines replaced, colours taken off. */
+  function remains(out: string): string {
+    const lines = out.split('\n').map((line) => line.split(`${ESCAPE}[K`).at(-1));
+    return [0, 1, 2, 31, 32].reduce((text, style) => text.replaceAll(`${ESCAPE}[${style}m`, ''), lines.join('\n'));
+  }
+
+  unless(noCode, 'on a terminal it has colours and live progress', async () => {
+    const { playOnMemory } = await compiled<typeof MemoryScene>('memory-scene');
+    const { Screen } = await compiled<typeof ScreenModule>('screen');
     vi.stubEnv('NO_COLOR', '');
     cleanups.push(() => vi.unstubAllEnvs());
-    const write = (text: string) => {
-      out += text;
-    };
-    expect(await playOnMemory(new Screen({ write, isTTY: true }))).toBe(0);
-    expect(out).toMatch(/\r\x1b\[2m {2}64-byte frames a ↔ b: [\d.]+ Mpps\x1b\[0m\x1b\[K/);
-    expect(out).toContain('\x1b[32m✓\x1b[0m');
-    // What remains when the terminal has carried that out is the plain scene.
-    expectScene(out.replace(/\r[^\n\r]*\x1b\[K/g, '').replace(/\x1b\[\d*m/g, ''));
+    const written: string[] = [];
+    const screen = new Screen({ write: (text: string) => written.push(text), isTTY: true });
+    expect(await playOnMemory(screen)).toBe(0);
+    const out = written.join('');
+    const live = written.filter(
+      (text) => text.startsWith(`\r${ESCAPE}[2m`) && text.endsWith(`${ESCAPE}[0m${ESCAPE}[K`),
+    );
+    expect(live.filter((text) => /64-byte frames a ↔ b: [\d.]+ Mpps/.test(text)).length).toBeGreaterThan(5);
+    expect(out).toContain(`${ESCAPE}[32m✓${ESCAPE}[0m`);
+    expect(remains(out)).not.toContain(ESCAPE);
+    expectScene(remains(out));
   });
 });
 
 describe('what fails', () => {
-  async function play(
-    scene: (stage: Stage) => Promise<void>,
-  ): Promise<{ status: number; err: string; order: string[] }> {
+  type Scene = (stage: StageModule.Stage) => Promise<void>;
+
+  async function play(scene: Scene): Promise<{ status: number; err: string; order: string[] }> {
+    const { Stage } = await compiled<typeof StageModule>('stage');
+    const { Screen } = await compiled<typeof ScreenModule>('screen');
     const order: string[] = [];
     const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     cleanups.push(() => written.mockRestore());
@@ -218,7 +243,7 @@ describe('what fails', () => {
     return { status, err: written.mock.calls.map(([text]) => String(text)).join(''), order };
   }
 
-  test('an expectation that is not met: all is shown, then the reason, status 1', async () => {
+  unless(noCode, 'an expectation that is not met: all is shown, then the reason, status 1', async () => {
     const { status, err, order } = await play(async (stage) => {
       expect(stage.expect(false, 'ping', '10.77.0.2 from a', '5 of 5 echoes had no answer', 'see the drops')).toBe('✗');
       expect(stage.expect(true, 'ping', '10.77.0.3 from a', '', '')).toBe('✓');
@@ -228,7 +253,7 @@ describe('what fails', () => {
     expect(order).toEqual(['made last', 'made first']);
   });
 
-  test('an error in the middle, and one while cleaning up', async () => {
+  unless(noCode, 'an error in the middle, and one while cleaning up', async () => {
     const { status, err, order } = await play(async (stage) => {
       stage.defer(() => Promise.reject(new Error('cannot remove x: it is gone; look elsewhere')));
       throw new Error('cannot create tap "t1": operation not permitted; run as root');
@@ -240,7 +265,7 @@ describe('what fails', () => {
     expect(order).toEqual(['made last', 'made first']);
   });
 
-  test('nothing failed: the epilogue, status 0', async () => {
+  unless(noCode, 'nothing failed: the epilogue, status 0', async () => {
     expect(await play(async () => {})).toEqual({ status: 0, err: '', order: ['made last', 'made first', 'epilogue'] });
   });
 });

@@ -7,10 +7,10 @@ import type { ArenaOptions } from '../../src/core/arena.js';
 import { DROP_NAME, DROP_REASONS, DropReason } from '../../src/core/drop.js';
 import { Counter, GONE_LINKS, type Link, type LinkFlag, Total } from '../../src/core/links.js';
 import type { Port } from '../../src/core/port.js';
-import { Dataplane, FdbFlag, PORT_DEFAULTS, PortState } from '../../src/datapath.js';
+import { Dataplane, PORT_DEFAULTS, PortState } from '../../src/datapath.js';
 import { Engine } from '../../src/engine.js';
 import { MemoryPort } from '../../src/io/memory-port.js';
-import type { Station } from '../../src/tables/fdb.js';
+import { FdbFlag, type Station } from '../../src/tables/fdb.js';
 import { formatMac, parseMac } from '../../src/wire/format.js';
 
 /** 10 s before the clock wraps: every test with time in it crosses that. */

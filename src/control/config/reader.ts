@@ -115,7 +115,7 @@ function linkOf(name: string, raw: RawLink, locate: Locate): LinkConfig {
 }
 
 function configOfFile(file: RawFile, names: string[], locate: Locate): Config {
-  const links = names.map((name) => linkOf(name, (file.links ?? {})[name], locate));
+  const links = names.map((name) => linkOf(name, file.links?.[name] as RawLink, locate));
   const bridges = new Set(links.filter(({ kind }) => kind === 'bridge').map(({ name }) => name));
   const fdb = (file.fdb ?? []).map((station) =>
     normalStation({ state: bridges.has(station.dev) ? 'permanent' : 'static', ...station }),

@@ -27,7 +27,6 @@ export interface Schema {
   items?: Schema;
   allOf?: Schema[];
   if?: Schema;
-  // biome-ignore lint/suspicious/noThenProperty: JSON Schema's own word
   then?: Schema;
   definitions?: Record<string, Schema>;
 }
