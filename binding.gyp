@@ -13,6 +13,7 @@
         "native/netns.cc",
         "native/packet.cc",
         "native/packet_port.cc",
+        "native/packet_ring.cc",
         "native/port.cc",
         "native/process.cc",
         "native/ring.cc",

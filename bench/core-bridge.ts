@@ -2,10 +2,13 @@
  * The core alone: the daemon's own engine loop, datapath and counters between two memory ports, with
  * storm control, per-port limits and drop accounting on.
  */
+import { fileURLToPath } from 'node:url';
 import '../src/io/shim.js';
 import { Engine } from '../src/engine.js';
 import { Dataplane, PORT_DEFAULTS, PortState } from '../src/datapath.js';
 import { LoopPort } from '../src/io/memory-port.js';
+import { type Measure, median, type Options, type Row, round } from './measure.js';
+import { run } from './program.js';
 
 const SIDES = [1, 2] as const;
 const BRIDGE = 3;
@@ -23,18 +26,15 @@ function xorshift(seed: number): () => number {
 
 /** 64-byte frames between random stations: from side `from`'s to the other side's. */
 function prepare(frames: number, stations: number, from: number, random: () => number): Int32Array {
-  const words = new Int32Array(frames * 16);
+  const words = new Int32Array(frames * 4);
   const bytes = new Uint8Array(words.buffer);
   const half = stations / 2;
   const mac = (side: number, n: number): number[] => [2, side, (n * 0x9d) & 0xff, (n >> 16) & 0xff, (n >> 8) & 0xff, n & 0xff];
   for (let i = 0; i < frames; i++) {
     const source = i < half ? i : random() % half;
     const frame = [...mac(3 - from, random() % half), ...mac(from, source), 0x08, 0x00];
-    // LoopPort's layout: bytes 0, 1 and 62, 63 share word 0.
-    const at = i * 64;
-    bytes[at] = frame[0];
-    bytes[at + 1] = frame[1];
-    for (let k = 2; k < 14; k++) bytes[at + 2 + k] = frame[k];
+    // LoopPort's layout: bytes 0 and 1 have a word of their own.
+    for (let k = 0; k < 14; k++) bytes[i * 16 + (k < 2 ? k : k + 2)] = frame[k];
   }
   return words;
 }
@@ -48,7 +48,7 @@ export interface CoreBridge {
 /** A bridge between two memory ports that has learned its stations. */
 export function coreBridge(stations: number): CoreBridge {
   const random = xorshift(12345);
-  const capacity = Math.max(65_536, stations * 2);
+  const capacity = Math.max(65_536, 2 ** Math.ceil(Math.log2(stations)));
   const dataplane = new Dataplane({ fdbCapacity: capacity, keys: Int32Array.from([1, 2, 3, 4], () => random()) });
   const engine = new Engine(dataplane);
   const frames = Math.max(4096, 1 << Math.ceil(Math.log2(stations)));
@@ -84,10 +84,53 @@ export function coreBridge(stations: number): CoreBridge {
   return { run, dataplane };
 }
 
-// One measurement a process: V8 treats the tables of a process's only dataplane as constants, as in the daemon.
-if (process.argv[1]?.endsWith('core-bridge.js')) {
-  const { run } = coreBridge(Number(process.argv[2] ?? 1000));
-  const rates = Array.from({ length: 60 }, () => run(30)).sort((a, b) => b - a);
-  const mpps = (rate: number): string => (rate / 1e6).toFixed(2);
-  console.log(`best ${mpps(rates[0])} 80% ${mpps(rates[12])} median ${mpps(rates[30])} Mpps`);
+/** In a process of its own: V8 treats the tables of a process's only dataplane as constants, as it does in the daemon. */
+function measureHere(stations: number, seconds: number): void {
+  const { run } = coreBridge(stations);
+  const cpu = process.cpuUsage();
+  const rate = run(seconds * 1000);
+  const { user, system } = process.cpuUsage(cpu);
+  process.stdout.write(JSON.stringify({ value: rate / 1e6, cpu: (user + system) / (rate * seconds) }));
 }
+
+interface Run {
+  /** Mpps. */
+  value: number;
+  /** CPU seconds per million frames. */
+  cpu: number;
+}
+
+function measureApart(stations: number, seconds: number): Run {
+  const file = fileURLToPath(import.meta.url);
+  return JSON.parse(run(['taskset', '-c', '1', process.execPath, file, String(stations), String(seconds)])) as Run;
+}
+
+const SIZES: Record<string, number> = { 'core-bridge-1k': 1000, 'core-bridge-100k': 100_000 };
+
+function rowOf(name: string, options: Options): Row {
+  const runs: Run[] = [];
+  for (let i = 0; i < options.rounds; i++) {
+    runs.push(measureApart(SIZES[name], options.seconds));
+    options.say(`${name}: ${runs[i].value.toFixed(2)} Mpps`);
+  }
+  return {
+    name,
+    unit: 'Mpps',
+    value: round(median(runs.map(({ value }) => value))),
+    runs: runs.map(({ value }) => round(value)),
+    peer: null,
+    peer_value: null,
+    ratio: null,
+    cpu_s_per_mpkt: round(median(runs.map(({ cpu }) => cpu))),
+    least: 15,
+    goal: 35,
+  };
+}
+
+export const core: Measure = {
+  names: Object.keys(SIZES),
+  about: 'the engine alone between two memory ports, addresses changing with every frame',
+  run: async (names, options) => names.map((name) => rowOf(name, options)),
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) measureHere(Number(process.argv[2] ?? 1000), Number(process.argv[3] ?? 2));

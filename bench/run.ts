@@ -1,5 +1,6 @@
 /** `sluice bench`: which numbers, how long, and in what form they are told. */
 import { pathToFileURL } from 'node:url';
+import { core } from './core-bridge.js';
 import { idle } from './idle.js';
 import { latency } from './latency.js';
 import type { Measure, Options, Row } from './measure.js';
@@ -11,7 +12,7 @@ import { tcp } from './tcp.js';
 import { generate, sink } from './traffic.js';
 
 /** Every number that there is; the order is that of the report. */
-const measures: Measure[] = [tapBridge, packetBridge, tcp, latency, idle];
+const measures: Measure[] = [core, tapBridge, packetBridge, tcp, latency, idle];
 
 const known = measures.flatMap((measure) => measure.names);
 

@@ -37,6 +37,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   control("packetOpen", packetOpen);
   control("packetHasVnet", packetHasVnet);
   control("packetIsUp", packetIsUp);
+  control("packetDrops", packetDrops);
   control("socketIoctl", socketIoctl);
   control("ethtool", ethtool);
   control("socket", makeSocket);

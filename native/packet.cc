@@ -11,10 +11,11 @@
 
 #include "args.h"
 #include "netns.h"
+#include "packet_ring.h"
 
 namespace {
 
-// Bytes of socket buffer, each way: some 10,000 small frames (the kernel counts 768 for each) or 100 superframes.
+// Bytes of socket buffer, each way: 100 superframes.
 constexpr int BUFFER_BYTES = 8 << 20;
 
 int setOption(int fd, int option, const void* value, socklen_t size) {
@@ -30,7 +31,7 @@ int configure(int fd, int ifindex) {
   const int on = 1;
   // Refused by a kernel that lacks it: the port then works without offloads (packetHasVnet says so).
   setOption(fd, PACKET_VNET_HDR, &on, sizeof on);
-  int error = setOption(fd, PACKET_AUXDATA, &on, sizeof on);
+  int error = PacketRing::create(fd);
   // Without this our own transmissions come back as receptions: a loop.
   if (error == 0) error = setOption(fd, PACKET_IGNORE_OUTGOING, &on, sizeof on);
   if (error == 0) error = setOption(fd, PACKET_QDISC_BYPASS, &on, sizeof on);
@@ -66,6 +67,14 @@ int hasVnet(int fd) {
   return getsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, &size) == 0 ? on != 0 : -errno;
 }
 
+// Frames that the kernel dropped because the ring or the queue was full, since the last call.
+int drops(int fd) {
+  tpacket_stats statistics{};
+  socklen_t size = sizeof statistics;
+  const int failed = getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &statistics, &size);
+  return failed ? -errno : static_cast<int>(statistics.tp_drops);
+}
+
 // The socket lies in the device's namespace, so it can be asked about the device from anywhere.
 int isUp(int fd) {
   sockaddr_ll address{};
@@ -97,4 +106,10 @@ Napi::Value packetIsUp(const Napi::CallbackInfo& info) {
   Args args(info);
   const int fd = args.integer(0);
   return args.ok() ? answer(info, isUp(fd)) : info.Env().Undefined();
+}
+
+Napi::Value packetDrops(const Napi::CallbackInfo& info) {
+  Args args(info);
+  const int fd = args.integer(0);
+  return args.ok() ? answer(info, drops(fd)) : info.Env().Undefined();
 }

@@ -5,3 +5,4 @@
 Napi::Value packetOpen(const Napi::CallbackInfo& info);
 Napi::Value packetHasVnet(const Napi::CallbackInfo& info);
 Napi::Value packetIsUp(const Napi::CallbackInfo& info);
+Napi::Value packetDrops(const Napi::CallbackInfo& info);

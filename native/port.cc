@@ -5,6 +5,15 @@
 #include "environment.h"
 #include "watch.h"
 
+namespace {
+
+int mapRing(Port& port) {
+  port.ring = std::make_unique<PacketRing>();
+  return port.ring->map(port.fds[0]);
+}
+
+}  // namespace
+
 int addPort(Environment& env, int32_t slot, int kind, const int* fds, size_t count, bool hasVnet) {
   if (static_cast<uint32_t>(slot) >= env.ports.size() || count == 0) return -EINVAL;
   if (kind != PORT_TAP && kind != PORT_PACKET) return -EINVAL;
@@ -15,7 +24,8 @@ int addPort(Environment& env, int32_t slot, int kind, const int* fds, size_t cou
   port.hasVnet = hasVnet;
   port.ringed = env.ring.open();
   port.fds.assign(fds, fds + count);
-  const int error = watchPort(env, slot);
+  int error = kind == PORT_PACKET ? mapRing(port) : 0;
+  if (error == 0) error = watchPort(env, slot);
   if (error != 0) port = Port{};
   return error;
 }

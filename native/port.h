@@ -2,7 +2,10 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
+
+#include "packet_ring.h"
 
 struct Environment;
 
@@ -21,8 +24,12 @@ struct Port {
   int32_t expected = 1;
   // TAP, multi-queue: the queue that the next rx call begins with. tx uses the first.
   uint32_t queue = 0;
+  // AF_PACKET: where frames arrive.
+  std::unique_ptr<PacketRing> ring;
   // AF_PACKET: frames go past the queueing discipline.
   bool bypass = true;
+  // AF_PACKET: poll saw an error, which the next rx call will report.
+  bool alarmed = false;
 
   bool open() const { return !fds.empty(); }
 };

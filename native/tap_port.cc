@@ -10,16 +10,13 @@
 //   the copy, which matters more. A port changes to it when a frame did not fit its head, and back when
 //   none did for a while.
 //
-// Sending needs header and frame in one piece too: the header is written into the 10 bytes before the
-// frame. These are headroom, which belongs to nobody, and nobody reads them after the call.
+// Sending: outgoing.h, in bursts through the ring too.
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-
+#include "burst.h"
 #include "environment.h"
-#include "vnet.h"
+#include "outgoing.h"
 
 namespace {
 
@@ -29,15 +26,6 @@ constexpr int32_t DIRECT_FRAMES = 256;
 int32_t headerBytes(const Port& port) { return port.hasVnet ? VNET_BYTES : 0; }
 
 // --- receiving ---------------------------------------------------------------------------------------
-
-// The slots that the next frame of a burst will take; false if the free stacks are broken.
-bool nextSlots(const Arena& arena, RxBurst& burst, int32_t& head, int32_t& tail) {
-  head = arena.freeHeads[burst.heads - 1 - burst.frames];
-  tail = burst.taken < burst.tails ? arena.freeTails[burst.tails - 1 - burst.taken] : NONE;
-  if (arena.isHead(head) && (tail == NONE || arena.isTail(tail))) return true;
-  burst.error = EFAULT;
-  return false;
-}
 
 // A failed read: false ends this queue's turn.
 bool survive(int error, RxBurst& burst) {
@@ -51,45 +39,14 @@ bool survive(int error, RxBurst& burst) {
   return false;
 }
 
-// The frame in these slots, whose header is in place, becomes the burst's next one, or is not worth it.
-void accept(const Arena& arena, Port& port, RxBurst& burst, int32_t head, int32_t tail, int32_t length) {
-  const int32_t offset = Arena::freshOffset(head);
-  const bool spilled = length > Arena::room(offset);
-  if (spilled) port.direct = DIRECT_FRAMES;
-  if (spilled && tail == NONE) {
-    burst.noTail++;
-    return;
-  }
-  if (length <= 0 || !checkVnet(arena.vnetOf(head), length)) {
-    burst.invalid++;
-    return;
-  }
-  arena.offset[head] = offset;
-  arena.length[head] = length;
-  if (spilled) {
-    arena.tail[head] = tail;
-    burst.taken++;
-  }
-  arena.burst[burst.frames++] = head;
-}
-
 // Copies a staged frame to the slots of the burst's next one.
-void unstage(Environment& env, Port& port, RxBurst& burst, const uint8_t* stage, int32_t got) {
-  const Arena& arena = env.arena;
-  int32_t head, tail;
-  if (!nextSlots(arena, burst, head, tail)) return;
+void unstage(const Arena& arena, Port& port, RxBurst& burst, const uint8_t* stage, int32_t got) {
+  Slots slots;
+  if (!nextSlots(arena, burst, slots)) return;
   const int32_t length = got - headerBytes(port);
-  const int32_t offset = Arena::freshOffset(head);
-  const int32_t room = Arena::room(offset);
-  const uint8_t* bytes = stage + headerBytes(port);
-  if (port.hasVnet) {
-    memcpy(arena.vnetOf(head), stage, VNET_BYTES);
-  } else {
-    memset(arena.vnetOf(head), 0, VNET_BYTES);
-  }
-  if (length > 0) memcpy(arena.bytes + offset, bytes, length < room ? length : room);
-  if (length > room && tail != NONE) memcpy(arena.tailBytes(tail), bytes + room, length - room);
-  accept(arena, port, burst, head, tail, length);
+  copyIn(arena, slots, port.hasVnet ? stage : nullptr, stage + headerBytes(port), length);
+  if (!slots.fits(length)) port.direct = DIRECT_FRAMES;
+  accept(arena, burst, slots, length);
 }
 
 // Up to n reads into the stages; sizes[i] is what the i-th gave. Returns how many sizes there are.
@@ -115,7 +72,7 @@ bool receiveStaged(Environment& env, Port& port, int fd, RxBurst& burst, int n) 
   bool more = true;
   for (int i = 0; i < count; i++) {
     if (sizes[i] >= 0) {
-      unstage(env, port, burst, env.stage.get() + i * STAGE_BYTES, sizes[i]);
+      unstage(env.arena, port, burst, env.stage.get() + i * STAGE_BYTES, sizes[i]);
     } else if (sizes[i] == -EOPNOTSUPP) {
       // No reads that never wait: an old kernel's TAP.
       port.ringed = false;
@@ -128,21 +85,21 @@ bool receiveStaged(Environment& env, Port& port, int fd, RxBurst& burst, int n) 
 
 bool receiveDirect(Environment& env, Port& port, int fd, RxBurst& burst) {
   const Arena& arena = env.arena;
-  int32_t head, tail;
-  if (!nextSlots(arena, burst, head, tail)) return false;
-  const int32_t offset = Arena::freshOffset(head);
-  uint16_t* vnet = arena.vnetOf(head);
+  Slots slots;
+  if (!nextSlots(arena, burst, slots)) return false;
+  uint16_t* vnet = arena.vnetOf(slots.head);
   const iovec parts[3] = {
       {vnet, static_cast<size_t>(headerBytes(port))},
-      {arena.bytes + offset, static_cast<size_t>(Arena::room(offset))},
+      {arena.bytes + slots.offset, static_cast<size_t>(slots.room)},
       // Without a tail slot the surplus is read only to learn that there was one.
-      {tail == NONE ? env.scratch.get() : arena.tailBytes(tail), TAIL_BYTES},
+      {slots.tail == NONE ? env.scratch.get() : arena.tailBytes(slots.tail), TAIL_BYTES},
   };
   const ssize_t got = readv(fd, parts, 3);
   if (got < 0) return survive(errno, burst);
   if (!port.hasVnet) memset(vnet, 0, VNET_BYTES);
-  port.direct--;
-  accept(arena, port, burst, head, tail, static_cast<int32_t>(got) - headerBytes(port));
+  const int32_t length = static_cast<int32_t>(got) - headerBytes(port);
+  port.direct = slots.fits(length) ? port.direct - 1 : DIRECT_FRAMES;
+  accept(arena, burst, slots, length);
   return true;
 }
 
@@ -161,29 +118,6 @@ bool receiveQueue(Environment& env, Port& port, int fd, RxBurst& burst) {
 
 // --- sending -----------------------------------------------------------------------------------------
 
-// A frame as write or writev takes it.
-struct Outgoing {
-  iovec parts[3];
-  int count;
-};
-
-bool prepare(const Arena& arena, const Port& port, int32_t frame, Outgoing& out) {
-  Arena::Extent extent;
-  if (!arena.extent(frame, extent)) return false;
-  out.count = 0;
-  iovec head{extent.head, extent.headBytes};
-  const bool headroom = (arena.offset[frame] & (HEAD_BYTES - 1)) >= VNET_BYTES;
-  if (port.hasVnet && headroom) {
-    head = {extent.head - VNET_BYTES, extent.headBytes + VNET_BYTES};
-    memcpy(head.iov_base, arena.vnetOf(frame), VNET_BYTES);
-  } else if (port.hasVnet) {
-    out.parts[out.count++] = {arena.vnetOf(frame), VNET_BYTES};
-  }
-  out.parts[out.count++] = head;
-  if (extent.tailBytes != 0) out.parts[out.count++] = {extent.tail, extent.tailBytes};
-  return true;
-}
-
 int32_t writeOne(int fd, const Outgoing& out) {
   ssize_t sent;
   do {
@@ -198,7 +132,7 @@ void sendSingly(const Environment& env, const Port& port, const int32_t* frames,
     // Down (EIO) or gone (EBADFD): the rest would be told the same, one system call each.
     if (error != EIO && error != EBADFD) {
       Outgoing out;
-      error = prepare(env.arena, port, frames[i], out) ? writeOne(port.fds[0], out) : EFAULT;
+      error = out.prepare(env.arena, frames[i], port.hasVnet) ? writeOne(port.fds[0], out) : EFAULT;
     }
     errors[i] = error;
   }
@@ -211,7 +145,7 @@ void sendTogether(Environment& env, Port& port, const int32_t* frames, int n, in
   for (int i = 0; i < n; i++) {
     // run() writes over this where something is sent.
     errors[i] = -EFAULT;
-    if (!prepare(env.arena, port, frames[i], out[i])) continue;
+    if (!out[i].prepare(env.arena, frames[i], port.hasVnet)) continue;
     if (out[i].count == 1) {
       env.ring.write(i, fd, out[i].parts[0].iov_base, static_cast<uint32_t>(out[i].parts[0].iov_len));
     } else {

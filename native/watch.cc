@@ -25,7 +25,10 @@ uint32_t interest(const Port& port) {
 // What an epoll event means for a port. A TAP answers EPOLLERR when its device is gone; a packet socket
 // when its device went down, which the next rx call reports (ENETDOWN), and it may come back.
 int meaning(Port& port, uint32_t events) {
-  if (port.kind == PORT_PACKET) return events & EPOLLHUP ? READY_GONE : READY_READ;
+  if (port.kind == PORT_PACKET) {
+    port.alarmed = events & EPOLLERR;
+    return events & EPOLLHUP ? READY_GONE : READY_READ;
+  }
   if (events & (EPOLLERR | EPOLLHUP)) return READY_GONE;
   int ready = events & EPOLLIN ? READY_READ : 0;
   // Every edge shows the whole state: only a change is news.

@@ -6,7 +6,8 @@ import type { Terminal } from './terminal.js';
 export interface UpOptions {
   socket: string;
   config?: string;
-  poll: 'adaptive' | 'busy';
+  /** Undefined: as the configuration says, adaptive without one. */
+  poll?: 'adaptive' | 'busy';
   group?: string;
   logLevel: LogLevel;
 }
@@ -26,7 +27,7 @@ export const UP_OPTIONS: Record<string, Setter> = {
   },
   '--poll': (options, value) => {
     oneOf('--poll', value, ['adaptive', 'busy']);
-    options.poll = value as UpOptions['poll'];
+    options.poll = value as 'adaptive' | 'busy';
   },
   '--socket': (options, value) => {
     options.socket = value;
@@ -41,7 +42,7 @@ export const UP_OPTIONS: Record<string, Setter> = {
 };
 
 export function parseUp(words: readonly string[], socket: string): UpOptions | Refusal {
-  const options: UpOptions = { socket, poll: 'adaptive', logLevel: 'info' };
+  const options: UpOptions = { socket, logLevel: 'info' };
   try {
     for (let at = 0; at < words.length; at += 2) {
       const [option, value] = [words[at], words[at + 1]];

@@ -2,10 +2,9 @@
  * The daemon: `sluice up`. The main thread is the control plane; the engine's thread moves the frames.
  */
 import { unlinkSync } from 'node:fs';
-import type { Server } from 'node:net';
 import { SluiceError } from '../core/errors.js';
-import { FDB_DEFAULT_CAPACITY } from '../tables/fdb.js';
-import type { Request } from './api.js';
+import type { Done, Request } from './api.js';
+import type { DataplaneConfig } from './config.js';
 import { CaptureStreams } from './capture-streams.js';
 import { EngineThread } from './engine-thread.js';
 import { Handler } from './handler.js';
@@ -13,17 +12,17 @@ import type { Link } from './link.js';
 import { Log, type LogLevel } from './log.js';
 import { NamespaceWatch } from './namespace-watch.js';
 import { Network } from './network.js';
-import { type Connection, listen } from './server.js';
+import { type Connection, type ControlServer, listen } from './server.js';
 
 export interface DaemonOptions {
   socket: string;
   config?: string;
-  poll: 'adaptive' | 'busy';
+  /** Undefined: as the configuration says. */
+  poll?: 'adaptive' | 'busy';
   group?: string;
   logLevel: LogLevel;
 }
 
-const DEFAULT_HEADS = 8192;
 /** How often packet ports without carrier are looked at; only while there are any. */
 const RECHECK_MS = 500;
 
@@ -31,7 +30,7 @@ class Daemon {
   private readonly namespaces = new NamespaceWatch((name) => void this.namespaceGone(name));
   private readonly captures: CaptureStreams;
   private recheck: NodeJS.Timeout | undefined;
-  private server: Server | undefined;
+  private server: ControlServer | undefined;
   /** Resolves with the exit status. */
   readonly ended: Promise<number>;
   private end!: (status: number) => void;
@@ -55,6 +54,15 @@ class Daemon {
     };
   }
 
+  /** Applies the file of `-c` before anybody is served. */
+  async configure(text: string, file: string): Promise<void> {
+    const request: Request = { op: 'config.apply', text, file };
+    const done = (await this.handler.handle(request)) as Done;
+    for (const warning of done.warnings ?? []) this.log.write('warn', file, warning);
+    for (const { name } of this.network.all()) this.watchNamespace(name);
+    this.scheduleRecheck();
+  }
+
   async start(): Promise<void> {
     const { socket, group } = this.options;
     this.server = await listen(socket, group, (request, connection, send) => this.serve(request, connection, send));
@@ -69,7 +77,8 @@ class Daemon {
       return {};
     }
     const result = await this.handler.handle(request);
-    if (request.op === 'link.add' || request.op === 'link.del') this.watchNamespace(request.name);
+    if (request.op === 'config.apply') for (const { name } of this.network.all()) this.watchNamespace(name);
+    else if (request.op === 'link.add' || request.op === 'link.del') this.watchNamespace(request.name);
     this.scheduleRecheck();
     return result;
   }
@@ -118,26 +127,39 @@ class Daemon {
   }
 }
 
-/** Runs the daemon until it is told to end; answers the exit status. */
-export async function run(options: DaemonOptions): Promise<number> {
-  const log = new Log(options.logLevel);
-  const engine = await EngineThread.start({
-    isBusyPolling: options.poll === 'busy',
-    fdbCapacity: FDB_DEFAULT_CAPACITY,
-    heads: DEFAULT_HEADS,
-  });
+/** What `-c FILE` and the options say together. */
+async function startUp(options: DaemonOptions): Promise<{ dataplane: Required<DataplaneConfig>; text: string | undefined }> {
+  const { loadConfig, DATAPLANE_DEFAULTS } = await import('./config.js');
+  if (options.config === undefined) return { dataplane: { ...DATAPLANE_DEFAULTS, poll: options.poll ?? DATAPLANE_DEFAULTS.poll }, text: undefined };
+  const { dataplane, text } = loadConfig(options.config);
+  return { dataplane: { ...dataplane, poll: options.poll ?? dataplane.poll }, text };
+}
+
+async function serve(options: DaemonOptions): Promise<number> {
+  const { dataplane, text } = await startUp(options);
+  const { poll, fdb_capacity: fdbCapacity, arena: heads } = dataplane;
+  const engine = await EngineThread.start({ isBusyPolling: poll === 'busy', fdbCapacity, heads });
   const network = new Network(engine);
-  const daemon = new Daemon(options, engine, network, new Handler(network, engine), log);
-  let status = 1;
+  const handler = new Handler(network, engine, dataplane);
+  const log = new Log(options.logLevel);
+  const daemon = new Daemon(options, engine, network, handler, log);
   try {
+    if (text !== undefined) await daemon.configure(text, options.config ?? '');
     await daemon.start();
-    status = await daemon.ended;
-  } catch (error) {
-    if (!(error instanceof SluiceError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    return await daemon.ended;
   } finally {
     await daemon.stop();
   }
-  process.exit(status);
 }
 
+/** Runs the daemon until it is told to end; answers the exit status. */
+export async function run(options: DaemonOptions): Promise<number> {
+  try {
+    process.exitCode = await serve(options);
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+  return Number(process.exitCode);
+}

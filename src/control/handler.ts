@@ -4,6 +4,7 @@
  */
 import { SluiceError } from '../core/errors.js';
 import type { ApiError, Done, Request, StatusInfo } from './api.js';
+import type { DataplaneConfig, Running } from './config.js';
 import type { EngineThread } from './engine-thread.js';
 import type { Network } from './network.js';
 import { Stations } from './stations.js';
@@ -22,9 +23,11 @@ export class Handler {
   private readonly gone: StatusInfo = emptyStatus();
   private last: Promise<unknown> = Promise.resolve();
 
+  /** `dataplane`: the settings that the engine was started with. */
   constructor(
     readonly network: Network,
     private readonly engine: EngineThread,
+    private readonly dataplane: Required<DataplaneConfig>,
   ) {
     this.stations = new Stations(network, engine);
   }
@@ -60,11 +63,25 @@ export class Handler {
         return this.stations.list(request);
       case 'ethtool':
         return ethtoolOf(this.network.get(request.name, 'show'), this.engine.counters);
+      case 'config.show':
+        return (await import('./config.js')).showConfig(this.running());
+      case 'config.apply':
+        return (await import('./config.js')).applyConfig(request, this.running());
       case 'status':
         return this.status();
       default:
         throw new SluiceError('EOPNOTSUPP', `cannot carry out "${(request as { op: string }).op}": there is no such request; use a client of this version`);
     }
+  }
+
+  /** The network as a configuration is applied to it: requests of a plan do not queue behind the one they are part of. */
+  private running(): Running {
+    return {
+      links: () => this.network.all(),
+      stations: () => this.stations.list({ op: 'fdb.list' }),
+      dataplane: this.dataplane,
+      execute: (request) => this.execute(request),
+    };
   }
 
   private done(warnings: string[]): Done {

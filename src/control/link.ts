@@ -5,7 +5,7 @@ import { Counter, LinkFlag } from '../core/links.js';
 import { DROP_REASONS, DropReason } from '../core/drop.js';
 import { PortState } from '../datapath.js';
 import { formatMacAt } from '../wire/format.js';
-import type { LinkData, LinkInfo, Stats64 } from './api.js';
+import type { AddLink, LinkData, LinkInfo, Stats64 } from './api.js';
 import type { SharedCounters } from './engine-thread.js';
 
 export type LinkKind = 'tap' | 'packet' | 'bridge' | 'pcap' | 'memory';
@@ -67,6 +67,9 @@ export interface Link {
   bridge?: BridgeSettings;
   port?: PortSettings;
   device?: PortDevice;
+  /** What was asked for, as a configuration says it. */
+  tap?: NonNullable<AddLink['tap']>;
+  packet?: NonNullable<AddLink['packet']>;
   pcap?: { read?: string; write?: string };
 }
 

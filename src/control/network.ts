@@ -239,13 +239,20 @@ export class Network {
       dev: spec.name,
       ...(spec.netns === undefined ? {} : { netns: spec.netns }),
     };
+    const { queues, hasOffload, isPersistent, name, mtu } = spec;
+    link.tap = { queues, gso: hasOffload, persist: isPersistent, peer: { ...this.peerOf(request), name, mtu } };
     await this.addNative(link, PortKind.TAP, true);
     return [];
   }
 
+  /** The kernel's end: without words of its own it is as the link. */
+  private peerOf(request: AddLink): TapPeer {
+    return request.tap?.peer ?? { up: request.up ?? false };
+  }
+
   private tapSpec(link: Link, request: AddLink): TapSpec {
-    const { queues = 1, gso = true, persist = false, peer } = request.tap ?? {};
-    const at: TapPeer = peer ?? { up: request.up ?? false };
+    const { queues = 1, gso = true, persist = false } = request.tap ?? {};
+    const at = this.peerOf(request);
     const name = at.name ?? link.name;
     checkName(name);
     if (queues < 1 || queues > MAX_QUEUES) {
@@ -289,6 +296,7 @@ export class Network {
       dev,
       ...(netns === undefined ? {} : { netns }),
     };
+    link.packet = { dev, ...(netns === undefined ? {} : { netns }) };
     await this.addNative(link, PortKind.PACKET, opened.hasVnet);
     return opened.warnings;
   }

@@ -99,21 +99,44 @@ function isAlive(path: string): Promise<boolean> {
   });
 }
 
+export class ControlServer {
+  private readonly sockets = new Set<Socket>();
+  private readonly server: Server;
+
+  constructor(serve: Serve) {
+    this.server = createServer((socket) => {
+      this.sockets.add(socket);
+      socket.on('close', () => this.sockets.delete(socket));
+      new Connection(socket, serve);
+    });
+  }
+
+  listen(path: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen(path, resolve);
+    });
+  }
+
+  /** Answers that were given still leave; then all connections end, and the socket is gone. */
+  close(): void {
+    this.server.close();
+    for (const socket of this.sockets) socket.destroySoon();
+  }
+}
+
 /** Listens at `path`, 0600 (with a group 0660); a stale socket is replaced. */
-export async function listen(path: string, group: string | undefined, serve: Serve): Promise<Server> {
+export async function listen(path: string, group: string | undefined, serve: Serve): Promise<ControlServer> {
   const gid = group === undefined ? undefined : groupId(group);
   if (await isAlive(path)) {
     throw new SluiceError('EADDRINUSE', `cannot listen at ${path}: a daemon answers there; stop it with "sluice down", or choose another --socket`);
   }
-  const server = createServer((socket) => new Connection(socket, serve));
+  const server = new ControlServer(serve);
   const umask = process.umask(0o177);
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     removeStale(path);
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(path, resolve);
-    });
+    await server.listen(path);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new SluiceError(code, `cannot listen at ${path}: ${code}; choose another --socket`);

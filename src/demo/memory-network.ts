@@ -120,8 +120,18 @@ export class MemoryNetwork {
       if (!fdb.read(slot, station)) continue;
       const mac = macText(macOfWords(station.high, station.low));
       const ifname = this.links.find((link) => link.number === station.port)?.name ?? '';
-      const seconds = Math.floor((this.now() - station.updated) / 1000);
-      found.push({ mac, ifname, used: seconds, updated: seconds, flags: [], master: 'br0', state: '' });
+      const ageMs = this.now() - station.updated;
+      const seconds = Math.floor(ageMs / 1000);
+      found.push({
+        mac,
+        ifname,
+        used: seconds,
+        updated: seconds,
+        flags: [],
+        master: 'br0',
+        state: '',
+        age_cs: Math.floor(ageMs / 10),
+      });
     }
     return found;
   }

@@ -81,14 +81,17 @@ export interface Shim {
 
   /**
    * AF_PACKET socket on a device in a namespace: SOCK_RAW, PACKET_VNET_HDR (refused by the kernel: falls
-   * back and says so through packetHasVnet), PACKET_AUXDATA, PACKET_IGNORE_OUTGOING, PACKET_QDISC_BYPASS,
-   * promiscuous membership, generous buffers, O_NONBLOCK. fd or -errno.
+   * back and says so through packetHasVnet), a receive ring of 1,024 frames, PACKET_IGNORE_OUTGOING,
+   * PACKET_QDISC_BYPASS, promiscuous membership, generous buffers, O_NONBLOCK. fd or -errno. The socket pins its
+   * namespace.
    */
   packetOpen(namespace: NamespaceFd, ifindex: number): number;
   /** 1 if the socket carries virtio headers, 0 if not. */
   packetHasVnet(fd: number): number;
   /** 1 if the socket's device is up, 0 if down, -ENODEV if gone. Its coming up again is no event of `poll`: ask. */
   packetIsUp(fd: number): number;
+  /** Frames that the kernel dropped since the last call because the ring or the queue was full. -errno if it fails. */
+  packetDrops(fd: number): number;
 
   /** Any ioctl on a fresh AF_INET datagram socket in a namespace with an ifreq-like buffer, changed in place. 0 or -errno. */
   socketIoctl(namespace: NamespaceFd, request: number, argument: Uint8Array): number;

@@ -107,6 +107,8 @@ export class Fdb {
   size = 0;
   readonly learned: Int32Array;
   readonly learnedOfBridge: Int32Array;
+  /** Learned entries of all ports. */
+  learnedCount = 0;
   /** Most stations a port or bridge may have learned at a time; 0 = no limit. */
   readonly limit: Int32Array;
   readonly limitOfBridge: Int32Array;
@@ -417,6 +419,7 @@ export class Fdb {
   private countLearned(slot: number, by: number): void {
     const port = this.port(slot);
     this.learned[port] += by;
+    this.learnedCount += by;
     this.learnedOfBridge[this.entries[(slot << Entry.SHIFT) + Entry.DOMAIN] >>> 12] += by;
     if (by > 0 && this.learned[port] >= this.most) {
       this.most = this.learned[port];

@@ -83,7 +83,7 @@ describe('the front', () => {
 
 describe('up', () => {
   it('reads its options', () => {
-    expect(parseUp([], '/s')).toEqual({ socket: '/s', poll: 'adaptive', logLevel: 'info' });
+    expect(parseUp([], '/s')).toEqual({ socket: '/s', logLevel: 'info' });
     expect(parseUp(words('-c f.yaml --poll busy --socket /t --group g --log-level debug'), '/s')).toEqual({
       socket: '/t',
       config: 'f.yaml',

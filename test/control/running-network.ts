@@ -32,16 +32,15 @@ class FdbOfEngine {
   }
 
   private run(name: string, args: number[]): unknown {
-    const [first, vlan, high, low, port, flags] = args;
+    const [first, vlan, high, low, port, flags, isNew] = args;
     const key = `${first} ${vlan} ${high} ${low}`;
     switch (name) {
-      case 'station': {
-        const found = this.stations.get(key);
-        return found === undefined ? undefined : { port: found[4], flags: found[5] };
-      }
       case 'setStation':
+        if (isNew && this.stations.has(key)) return 'exists';
         this.stations.set(key, [first, vlan, high, low, port, flags, 0, 0]);
-        return true;
+        return 'stored';
+      case 'removeStationOf':
+        return this.stations.get(key)?.[4] === port && this.stations.delete(key);
       case 'removeStation':
         return this.stations.delete(key);
       case 'stations':
