@@ -51,7 +51,7 @@ export function coreBridge(stations: number): CoreBridge {
   const capacity = Math.max(65_536, 2 ** Math.ceil(Math.log2(stations)));
   const dataplane = new Dataplane({ fdbCapacity: capacity, keys: Int32Array.from([1, 2, 3, 4], () => random()) });
   const engine = new Engine(dataplane);
-  const frames = Math.max(4096, 1 << Math.ceil(Math.log2(stations)));
+  const frames = Math.max(4096, 2 ** Math.ceil(Math.log2(stations / 2)));
   dataplane.addBridge(BRIDGE, 1500);
   dataplane.setUp(BRIDGE, true);
   const ports = SIDES.map((link) => {

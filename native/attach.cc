@@ -66,12 +66,11 @@ Napi::Value align(const Napi::CallbackInfo& info) {
   Napi::Value bytes = env.Global().Get("Uint8Array").As<Napi::Function>().New({info[0]});
   if (env.IsExceptionPending()) return env.Undefined();
   const auto address = reinterpret_cast<uintptr_t>(view(bytes, napi_uint8_array, 0));
-  const uintptr_t offset = -address & (PAGE_BYTES - 1);
   const size_t length = bytes.As<Napi::Uint8Array>().ByteLength();
+  const bool isHuge = length >= 2 * HUGE_PAGE_BYTES;
+  const uintptr_t offset = -address & ((isHuge ? HUGE_PAGE_BYTES : PAGE_BYTES) - 1);
   // A refusal (a kernel without huge pages) costs speed and nothing else.
-  if (length > HUGE_PAGE_BYTES) {
-    madvise(reinterpret_cast<void*>(address + offset), (length - offset) & ~(PAGE_BYTES - 1), MADV_HUGEPAGE);
-  }
+  if (isHuge) madvise(reinterpret_cast<void*>(address + offset), (length - offset) & ~(PAGE_BYTES - 1), MADV_HUGEPAGE);
   return Napi::Number::New(env, static_cast<double>(offset));
 }
 

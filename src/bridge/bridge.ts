@@ -34,8 +34,6 @@ export class Bridge {
 
 const NONE = -1;
 const ETHERNET_HEADER = 14;
-/** Every sixteenth destination of a burst is noted as used: at low rates all are, at high rates the miss it costs is not. */
-const USED_SAMPLE = 15;
 /** MAC bytes 0..1 and 2..5 of 01:80:C2:00:00:00, little-endian; the last byte's low nibble is masked away. */
 const GROUP_HIGH = 0x8001;
 const GROUP_LOW = 0x000000c2;
@@ -133,7 +131,8 @@ export class Bridging {
           bridging.forwardUnknown(bridge, frame, port, flags, now);
           continue;
         }
-        if ((i & USED_SAMPLE) === 0) fdb.touch(slot, now);
+        // Of a burst only the first: exact at low rates, and at high ones a cache miss less for each frame.
+        if (i === 0) fdb.touch(slot, now);
         if (fdb.isLocal(slot)) bridging.deliver(bridge.link, frame);
         else bridging.forward(frame, port, flags, fdb.port(slot));
       }

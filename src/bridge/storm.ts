@@ -19,12 +19,15 @@ export class Storm {
   /** Packets per second, 0 = no limit: rate[link × COUNT + class]. */
   readonly rate = new Int32Array(MAX_LINKS * StormClass.COUNT);
   private readonly tokens = new Float64Array(MAX_LINKS * StormClass.COUNT);
+  /** Tokens that a full bucket holds. A table and not a method: a method's result would be a heap number. */
+  private readonly depth = new Float64Array(MAX_LINKS * StormClass.COUNT);
   private readonly refilled = new Int32Array(MAX_LINKS * StormClass.COUNT);
 
   setRate(link: Link, storm: StormClass, packetsPerSecond: number, now: number): void {
     const at = link * StormClass.COUNT + storm;
     this.rate[at] = packetsPerSecond;
-    this.tokens[at] = this.burst(at);
+    this.depth[at] = Math.max(1, (packetsPerSecond * BURST_MS) / 1000);
+    this.tokens[at] = this.depth[at];
     this.refilled[at] = now;
   }
 
@@ -35,16 +38,12 @@ export class Storm {
     const idleMs = (now - this.refilled[at]) | 0;
     if (idleMs !== 0) {
       this.refilled[at] = now;
-      // Negative: so long idle that the clock has wrapped, and the bucket is full anyway.
-      const refilled = idleMs < 0 ? Infinity : this.tokens[at] + (idleMs * this.rate[at]) / 1000;
-      this.tokens[at] = Math.min(refilled, this.burst(at));
+      this.tokens[at] += (idleMs * this.rate[at]) / 1000;
+      // Negative: so long idle that the clock has wrapped.
+      if (idleMs < 0 || this.tokens[at] > this.depth[at]) this.tokens[at] = this.depth[at];
     }
     if (this.tokens[at] < 1) return false;
     this.tokens[at]--;
     return true;
-  }
-
-  private burst(at: number): number {
-    return Math.max(1, (this.rate[at] * BURST_MS) / 1000);
   }
 }

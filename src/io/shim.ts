@@ -42,7 +42,10 @@ export const enum RxResult {
 export type NamespaceFd = number;
 
 export interface Shim {
-  /** Asks for huge pages for a buffer's memory; answers the bytes from its start to its first page boundary. */
+  /**
+   * Bytes from the start of a buffer's memory to its first page boundary. A buffer of two huge pages (4 MiB) or more is aligned to
+   * those, and the kernel is asked for them.
+   */
   align(buffer: SharedArrayBuffer): number;
 
   // --- control: any thread ---------------------------------------------------------------------

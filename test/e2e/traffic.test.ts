@@ -72,20 +72,20 @@ describe.skipIf(missingIperf)(titled('iperf3 between TAPs', missingIperf), () =>
     ])('TCP %s', async (_, words) => {
       for (const host of hosts) await offloads(host, isOn);
       const address = words === '-6' ? '2001:db8::2' : '10.9.0.2';
-      const { bytes } = await iperf(hosts[0], hosts[1], address, `-t 1 ${words}`);
+      const { bytes } = await iperf(hosts[0], hosts[1], address, `-n 40M ${words}`);
       expect(bytes).toBeGreaterThan(5 * MIB);
     });
 
     test('UDP, single datagrams, at a rate that any machine can', async () => {
       for (const host of hosts) await offloads(host, isOn);
-      const { bytes, lostPackets } = await iperf(hosts[0], hosts[1], '10.9.0.2', '-u -b 20M -l 1400 -t 1');
+      const { bytes, lostPackets } = await iperf(hosts[0], hosts[1], '10.9.0.2', '-u -b 20M -l 1400 -n 1200K');
       expect(bytes).toBeGreaterThan(MIB);
       expect(lostPackets).toBe(0);
     });
 
     test('UDP datagrams that IP must fragment', async () => {
       for (const host of hosts) await offloads(host, isOn);
-      const { bytes, lostPackets } = await iperf(hosts[0], hosts[1], '10.9.0.2', '-u -b 20M -l 8000 -t 1');
+      const { bytes, lostPackets } = await iperf(hosts[0], hosts[1], '10.9.0.2', '-u -b 20M -l 8000 -n 1200K');
       expect(bytes).toBeGreaterThan(MIB);
       expect(lostPackets).toBe(0);
     });

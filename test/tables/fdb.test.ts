@@ -99,12 +99,15 @@ function compare(fdb: Fdb, model: FdbModel, universe: Address[]): void {
     same(fdb.read(slot, found), true, `read of slot ${slot}`);
     for (const field of FIELDS) same(found[field], entry[field], `${field} of ${keyOf(address)}`);
   }
+  let allStatic = 0;
   for (let port = 0; port < PORTS; port++) {
     const learned = model.learned(port).length;
     same(fdb.learned[port], learned, `stations learned of port ${port}`);
     same(walk(fdb, port * 2), learned, `length of port ${port}'s learned list`);
     same(walk(fdb, port * 2 + 1), model.statics(port).length, `length of port ${port}'s static list`);
+    allStatic += model.statics(port).length;
   }
+  same(fdb.learnedCount, model.stations.size - allStatic, 'stations learned of all ports');
   for (const bridge of [1, 2]) same(fdb.learnedOfBridge[bridge], model.learnedOfBridge(bridge), `learned of bridge ${bridge}`);
 }
 
