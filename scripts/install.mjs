@@ -27,7 +27,11 @@ export function say(text) {
 /** Runs a Node script silently, and says how many seconds it took; its output appears only if it fails. */
 function run(goal, args, hint) {
   const started = Date.now();
-  const { status, error, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28 });
+  const { status, error, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
   if (status === 0) return ((Date.now() - started) / 1000).toFixed(1);
   process.stderr.write(`${stdout ?? ''}${stderr ?? ''}`);
   const cause = error ? error.message : `${basename(args[0])} exited with ${status}`;
@@ -78,7 +82,9 @@ function findNodeGyp() {
 export function compileShim() {
   const goal = 'compile the native shim';
   if (process.platform !== 'linux') {
-    throw new BuildError(`cannot ${goal}: it is made of Linux system calls and this is ${process.platform}; use a Linux machine`);
+    throw new BuildError(
+      `cannot ${goal}: it is made of Linux system calls and this is ${process.platform}; use a Linux machine`,
+    );
   }
   const missing = missingTools();
   if (missing.length > 0) {
@@ -89,9 +95,12 @@ export function compileShim() {
   }
   const nodeGyp = findNodeGyp();
   if (nodeGyp === '') {
-    throw new BuildError(`cannot ${goal}: node-gyp is not there, which comes with npm; install npm, or run "npm run build"`);
+    throw new BuildError(
+      `cannot ${goal}: node-gyp is not there, which comes with npm; install npm, or run "npm run build"`,
+    );
   }
-  const args = [nodeGyp, 'rebuild', '--jobs', 'max'];
+  // Not "rebuild": whoever runs Sluice from here meanwhile finds the shim in its place.
+  const args = [nodeGyp, 'configure', 'build', '--jobs', 'max'];
   // Else node-gyp fetches the headers of this Node.
   if (existsSync(join(nodePrefix(), 'include', 'node', 'node_api.h'))) args.push(`--nodedir=${nodePrefix()}`);
   const seconds = run(goal, args, 'the log is above');
@@ -112,7 +121,9 @@ export function compileTypeScript() {
   const compiler = findCompiler();
   if (compiler === '' || !existsSync(join(root, 'src'))) {
     if (existsSync(join(root, 'dist'))) return say('kept the JavaScript that came with the package');
-    throw new BuildError('cannot compile TypeScript: typescript is not installed and there is no dist/; run "npm ci --include=dev"');
+    throw new BuildError(
+      'cannot compile TypeScript: typescript is not installed and there is no dist/; run "npm ci --include=dev"',
+    );
   }
   const began = new Date();
   const seconds = run('compile TypeScript', [compiler, '-p', '.'], 'the errors are above');

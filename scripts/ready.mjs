@@ -31,7 +31,9 @@ function installDependencies() {
   const [file, args] = npm?.endsWith('.js') ? [process.execPath, [npm, 'ci']] : ['npm', ['ci']];
   const { status, error } = spawnSync(file, args, { cwd: root, stdio: 'inherit' });
   if (status !== 0) {
-    throw new BuildError(`cannot install dependencies: npm ${error?.code ?? `exited with ${status}`}; run "npm ci" to see more`);
+    throw new BuildError(
+      `cannot install dependencies: npm ${error?.code ?? `exited with ${status}`}; run "npm ci" to see more`,
+    );
   }
 }
 

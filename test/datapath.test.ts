@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { StormClass } from '../src/bridge/storm.js';
+import type { StormClass } from '../src/bridge/storm.js';
 import { Gso, QUEUE, Vnet } from '../src/core/arena.js';
 import { Counter, LinkFlag, Total } from '../src/core/links.js';
-import { PortState } from '../src/datapath.js';
+import type { PortState } from '../src/datapath.js';
 import { MemoryPort } from '../src/io/memory-port.js';
 import { CaptureReader } from '../src/io/pcap-file.js';
 import { FdbFlag } from '../src/tables/fdb.js';
@@ -72,10 +72,12 @@ interface Sent {
 const sent: fc.Arbitrary<Sent> = fc.oneof(
   {
     weight: 9,
-    arbitrary: fc.record({ source: address, destination: address, length, fill: fc.nat(255), isSuper: fc.boolean() }).map((of) => ({
-      bytes: frame(of.source, of.destination, of),
-      vnet: of.isSuper && of.length > 100 ? [Vnet.NEEDS_CSUM | (Gso.TCPV4 << 8), 54, 1000, 34, 16] : [],
-    })),
+    arbitrary: fc
+      .record({ source: address, destination: address, length, fill: fc.nat(255), isSuper: fc.boolean() })
+      .map((of) => ({
+        bytes: frame(of.source, of.destination, of),
+        vnet: of.isSuper && of.length > 100 ? [Vnet.NEEDS_CSUM | (Gso.TCPV4 << 8), 54, 1000, 34, 16] : [],
+      })),
   },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 100 }).map((bytes) => ({ bytes, vnet: [] })) },
 );
@@ -101,7 +103,8 @@ function traffic(port: string, frames: Sent[]): Step {
     network.run(port);
     for (const name of PORTS) {
       for (const bytes of network.take(name)) {
-        if (!inputs.has(Buffer.from(bytes).toString('latin1'))) throw new Error(`${name} sent ${bytes.length} bytes that nobody had sent`);
+        if (!inputs.has(Buffer.from(bytes).toString('latin1')))
+          throw new Error(`${name} sent ${bytes.length} bytes that nobody had sent`);
       }
     }
   };
@@ -110,7 +113,11 @@ function traffic(port: string, frames: Sent[]): Step {
 }
 
 /** A step that fast-check prints by its name and arguments. */
-function change<T extends unknown[]>(name: string, args: fc.Arbitrary<T>, act: (network: Network, ...args: T) => unknown): fc.Arbitrary<Step> {
+function change<T extends unknown[]>(
+  name: string,
+  args: fc.Arbitrary<T>,
+  act: (network: Network, ...args: T) => unknown,
+): fc.Arbitrary<Step> {
   return args.map((values) => {
     const run: Step = (network) => void act(network, ...values);
     return Object.assign(run, { [fc.toStringMethod]: () => `${name}(${values.join(' ')})` });
@@ -122,7 +129,9 @@ const or = (bits: number[]): number => bits.reduce((a, b) => a | b, 0);
 const reconfiguration: fc.Arbitrary<Step> = fc.oneof(
   change('up', fc.tuple(anyPort), (network, port) => network.up(port)),
   change('down', fc.tuple(anyPort), (network, port) => network.down(port)),
-  change('carrier', fc.tuple(anyPort, fc.boolean()), (network, port, on) => network.dataplane.setCarrier(network.link(port), on)),
+  change('carrier', fc.tuple(anyPort, fc.boolean()), (network, port, on) =>
+    network.dataplane.setCarrier(network.link(port), on),
+  ),
   change('join', fc.tuple(anyPort, anyBridge), (network, port, bridge) => network.join(port, bridge)),
   change('leave', fc.tuple(anyPort), (network, port) => network.leave(port)),
   change('new port', fc.tuple(anyPort), (network, port) => network.remove(port).port(port)),
@@ -140,8 +149,11 @@ const reconfiguration: fc.Arbitrary<Step> = fc.oneof(
   change('mtu', fc.tuple(anyPort, fc.constantFrom(68, 1000, 1500, 9000, 65535)), (network, port, mtu) =>
     network.dataplane.setMtu(network.link(port), mtu),
   ),
-  change('bridge options', fc.tuple(anyBridge, fc.nat(0xffff), fc.boolean(), fc.nat(20)), (network, bridge, mask, isTransparent, learnLimit) =>
-    network.bridgeOptions({ mask, isTransparent, learnLimit, ageingMs: learnLimit * 1000 }, bridge),
+  change(
+    'bridge options',
+    fc.tuple(anyBridge, fc.nat(0xffff), fc.boolean(), fc.nat(20)),
+    (network, bridge, mask, isTransparent, learnLimit) =>
+      network.bridgeOptions({ mask, isTransparent, learnLimit, ageingMs: learnLimit * 1000 }, bridge),
   ),
   change('station', fc.tuple(anyPort, anyBridge, fc.nat(12), entryFlags), (network, port, bridge, n, flags) => {
     const { master } = network.dataplane.links;
@@ -151,7 +163,12 @@ const reconfiguration: fc.Arbitrary<Step> = fc.oneof(
 );
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 3, arbitrary: fc.tuple(anyPort, fc.array(sent, { minLength: 1, maxLength: 90 })).map(([port, frames]) => traffic(port, frames)) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(anyPort, fc.array(sent, { minLength: 1, maxLength: 90 }))
+      .map(([port, frames]) => traffic(port, frames)),
+  },
   { weight: 2, arbitrary: reconfiguration },
 );
 
@@ -166,22 +183,40 @@ function busyNetwork(options: { heads: number; tails: number }): Network {
 describe('every frame', () => {
   it('that comes in is accounted for, whatever it is and however the network is changed between bursts', () => {
     fc.assert(
-      fc.property(fc.array(step, { minLength: 5, maxLength: 40 }), fc.integer({ min: 1, max: 300 }), fc.integer({ min: 0, max: 6 }), (steps, heads, tails) => {
-        const network = busyNetwork({ heads, tails });
-        for (const act of steps) {
-          act(network);
-          const { in: taken, out, held } = network.balance();
-          if (taken !== out || held !== 0) throw new Error(`${taken} in, ${out} out, ${held} held`);
-        }
-        network.expectConserved();
-      }),
+      fc.property(
+        fc.array(step, { minLength: 5, maxLength: 40 }),
+        fc.integer({ min: 1, max: 300 }),
+        fc.integer({ min: 0, max: 6 }),
+        (steps, heads, tails) => {
+          const network = busyNetwork({ heads, tails });
+          for (const act of steps) {
+            act(network);
+            const { in: taken, out, held } = network.balance();
+            if (taken !== out || held !== 0) throw new Error(`${taken} in, ${out} out, ${held} held`);
+          }
+          network.expectConserved();
+        },
+      ),
       { numRuns: 150 },
     );
   }, 30_000);
 
   it('keeps its bytes at every length from nothing to the longest superframe', () => {
     const network = new Network().bridge().ports(['p1', 'p2'], 'br0', 65_535);
-    const lengths = [...Array.from({ length: 80 }, (_, i) => i + 14), 1500, 1514, 1725, 1726, 1727, 1790, 1854, 1918, 1919, 2048, 9018];
+    const lengths = [
+      ...Array.from({ length: 80 }, (_, i) => i + 14),
+      1500,
+      1514,
+      1725,
+      1726,
+      1727,
+      1790,
+      1854,
+      1918,
+      1919,
+      2048,
+      9018,
+    ];
     for (const length of [...lengths, 32_768, 65_535, 65_549, 65_553]) {
       const bytes = frame(A, B, { length, fill: length });
       expect(network.send('p1', bytes).take('p2')).toEqual([bytes]);
@@ -363,37 +398,46 @@ function isForwardable(bytes: Uint8Array): boolean {
 describe('a capture file', () => {
   const files = captureFiles();
 
-  it.skipIf(files.length === 0)(`comes out byte for byte as it went in (${files.length === 0 ? NO_FIXTURES : `${files.length} files`})`, () => {
-    let count = 0;
-    for (const file of files) {
-      // p1 does not learn: so every frame is flooded, whoever it is for.
-      const network = new Network({ heads: 128, tails: 4 }).bridge().ports(['p1', 'p2', 'p3'], 'br0', 65_535);
-      network.bridgeOptions({ isTransparent: true }).options('p1', 0, LinkFlag.LEARNING);
-      const frames = framesOf(file);
-      network.send('p1', ...frames);
-      const expected = frames.filter(isForwardable);
-      for (const name of ['p2', 'p3']) {
-        const out = network.take(name);
-        if (out.length !== expected.length) expect.fail(`${basename(file)}: ${out.length} frames of ${expected.length}`);
-        out.forEach((bytes, i) => {
-          if (Buffer.compare(bytes, expected[i]) !== 0) expect.fail(`${basename(file)}: frame ${i} differs`);
-        });
+  it.skipIf(files.length === 0)(
+    `comes out byte for byte as it went in (${files.length === 0 ? NO_FIXTURES : `${files.length} files`})`,
+    () => {
+      let count = 0;
+      for (const file of files) {
+        // p1 does not learn: so every frame is flooded, whoever it is for.
+        const network = new Network({ heads: 128, tails: 4 }).bridge().ports(['p1', 'p2', 'p3'], 'br0', 65_535);
+        network.bridgeOptions({ isTransparent: true }).options('p1', 0, LinkFlag.LEARNING);
+        const frames = framesOf(file);
+        network.send('p1', ...frames);
+        const expected = frames.filter(isForwardable);
+        for (const name of ['p2', 'p3']) {
+          const out = network.take(name);
+          if (out.length !== expected.length)
+            expect.fail(`${basename(file)}: ${out.length} frames of ${expected.length}`);
+          out.forEach((bytes, i) => {
+            if (Buffer.compare(bytes, expected[i]) !== 0) expect.fail(`${basename(file)}: frame ${i} differs`);
+          });
+        }
+        network.expectConserved();
+        count += frames.length;
       }
-      network.expectConserved();
-      count += frames.length;
-    }
-    expect(count).toBeGreaterThan(5000);
-  }, 60_000);
+      expect(count).toBeGreaterThan(5000);
+    },
+    60_000,
+  );
 
-  it.skipIf(files.length === 0)(`goes through a bridge that learns from it without an exception (${files.length === 0 ? NO_FIXTURES : 'all files'})`, () => {
-    const network = new Network({ fdbCapacity: 256, heads: 128, tails: 4 }).bridge().ports(['p1', 'p2', 'p3']);
-    for (const [i, file] of files.entries()) {
-      const frames = framesOf(file);
-      frames.forEach((bytes, k) => void network.memory(`p${((i + k) % 3) + 1}`).feed(bytes));
-      network.run('p1', 'p2', 'p3').wait(1000);
-      for (const name of ['p1', 'p2', 'p3']) network.take(name);
-      network.expectConserved();
-    }
-    expect(network.dataplane.fdb.size).toBeGreaterThan(50);
-  }, 60_000);
+  it.skipIf(files.length === 0)(
+    `goes through a bridge that learns from it without an exception (${files.length === 0 ? NO_FIXTURES : 'all files'})`,
+    () => {
+      const network = new Network({ fdbCapacity: 256, heads: 128, tails: 4 }).bridge().ports(['p1', 'p2', 'p3']);
+      for (const [i, file] of files.entries()) {
+        const frames = framesOf(file);
+        frames.forEach((bytes, k) => void network.memory(`p${((i + k) % 3) + 1}`).feed(bytes));
+        network.run('p1', 'p2', 'p3').wait(1000);
+        for (const name of ['p1', 'p2', 'p3']) network.take(name);
+        network.expectConserved();
+      }
+      expect(network.dataplane.fdb.size).toBeGreaterThan(50);
+    },
+    60_000,
+  );
 });

@@ -12,7 +12,8 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..');
 
-const SPECIFIER = /(?:^|\n)\s*(?:import|export)\s[^;]*?from\s*'([^']+)'|import\(\s*'([^']+)'|(?:^|\n)\s*import\s*'([^']+)'|require\(\s*'([^']+)'/g;
+const SPECIFIER =
+  /(?:^|\n)\s*(?:import|export)\s[^;]*?from\s*'([^']+)'|import\(\s*'([^']+)'|(?:^|\n)\s*import\s*'([^']+)'|require\(\s*'([^']+)'/g;
 
 /** What each part of src/ may import, itself included. */
 const MAY_IMPORT: Record<string, string[]> = {
@@ -62,7 +63,11 @@ function importsOf(file: string): Import[] {
   return [...text.matchAll(SPECIFIER)].map((match) => {
     const specifier = match[1] ?? match[2] ?? match[3] ?? match[4];
     const isEager = match[2] === undefined && !/^\s*import\s+type\s/.test(match[0]);
-    return { from: file, to: specifier.startsWith('.') ? normalize(join(dirname(file), specifier)) : specifier, isEager };
+    return {
+      from: file,
+      to: specifier.startsWith('.') ? normalize(join(dirname(file), specifier)) : specifier,
+      isEager,
+    };
   });
 }
 
@@ -99,7 +104,8 @@ describe('imports', () => {
 
   it('do not go round in a circle', () => {
     const graph = new Map<string, string[]>();
-    for (const { from, to } of inside.filter(({ isEager }) => isEager)) graph.set(from, [...(graph.get(from) ?? []), to.replace(/\.js$/, '.ts')]);
+    for (const { from, to } of inside.filter(({ isEager }) => isEager))
+      graph.set(from, [...(graph.get(from) ?? []), to.replace(/\.js$/, '.ts')]);
     const done = new Set<string>();
     const circles: string[] = [];
     const visit = (file: string, path: string[]): void => {
@@ -120,9 +126,16 @@ describe('imports', () => {
 
 describe('the datapath', () => {
   it('neither reads a clock nor throws, allocates objects or logs in its hot modules', () => {
-    const hot = ['src/datapath.ts', 'src/engine.ts', ...['bridge', 'tables'].flatMap((part) => filesBelow(join(ROOT, 'src', part)))];
-    const forbidden = /\b(Date\.now|performance\.now|console\.|process\.|Math\.random|throw\b|BigInt|new Map|new Set|new WeakMap)/;
-    const wrong = hot.filter((file) => forbidden.test(readFileSync(join(ROOT, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')));
+    const hot = [
+      'src/datapath.ts',
+      'src/engine.ts',
+      ...['bridge', 'tables'].flatMap((part) => filesBelow(join(ROOT, 'src', part))),
+    ];
+    const forbidden =
+      /\b(Date\.now|performance\.now|console\.|process\.|Math\.random|throw\b|BigInt|new Map|new Set|new WeakMap)/;
+    const wrong = hot.filter((file) =>
+      forbidden.test(readFileSync(join(ROOT, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')),
+    );
     expect(wrong).toEqual([]);
   });
 });

@@ -126,11 +126,11 @@ export class Network {
   /** Links as iproute2 shows them, after a look at how the kernel's ends are. */
   async list(name?: string): Promise<ReturnType<typeof linkInfo>[]> {
     const links = name === undefined ? this.all() : [this.get(name, 'show')];
-    const taps = links.filter((link) => link.kind === 'tap' && link.device !== undefined);
-    const calls = taps.map((link): Call => ['tapIsUp', link.number, link.device?.fds[0] ?? -1]);
+    const ports = links.filter((link) => link.device !== undefined);
+    const calls = ports.map(({ number, kind, device }): Call => ['deviceIsUp', number, device?.fds[0] ?? -1, kind === 'tap']);
     if (calls.length > 0) {
       const results = await this.engine.transact(calls);
-      taps.forEach((link, i) => {
+      ports.forEach((link, i) => {
         link.hasCarrier = results[i] === true;
       });
     }

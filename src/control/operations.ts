@@ -234,9 +234,9 @@ export class Operations {
     this.dataplane.updateHeld();
   }
 
-  /** The kernel end of a TAP as it is now, for those who ask. */
-  tapIsUp(link: Link, fd: number): boolean {
-    const isUp = shim.tapIsUp(fd) === 1;
+  /** The kernel end of a TAP, or the device of a packet port, as it is now, for those who ask. */
+  deviceIsUp(link: Link, fd: number, isTap: boolean): boolean {
+    const isUp = (isTap ? shim.tapIsUp(fd) : shim.packetIsUp(fd)) === 1;
     this.carrier(link, isUp);
     return isUp;
   }

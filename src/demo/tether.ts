@@ -7,6 +7,8 @@ import { rmSync } from 'node:fs';
 
 const folder = process.env.SLUICE_DEMO_FOLDER;
 process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+// It must not keep alive a daemon that is done.
+process.channel?.unref();
 process.on('exit', () => {
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
 });

@@ -100,7 +100,10 @@ describe('learning', () => {
 describe('roaming', () => {
   it('follows a station that moves with its first frame, and counts the move', () => {
     const network = threePorts();
-    network.send('p1', frame(A, BROADCAST)).send('p2', frame(A, BROADCAST)).outputs(...ALL);
+    network
+      .send('p1', frame(A, BROADCAST))
+      .send('p2', frame(A, BROADCAST))
+      .outputs(...ALL);
     expect(network.where(A)).toBe('p2');
     expect(network.counter('p2', Counter.STATION_MOVES)).toBe(1);
     expect(network.send('p3', frame(B, A)).outputs(...ALL)).toEqual(['p2']);
@@ -204,9 +207,9 @@ describe('ageing', () => {
 
   it('goes on after the table was empty for longer than half the range of the clock', () => {
     const network = threePorts().bridgeOptions({ ageingMs: 5000 });
-    network.send('p1', frame(A, BROADCAST)).wait(30_000);
+    network.send('p1', frame(A, BROADCAST)).wait(2000).down('p1');
     expect(network.dataplane.fdb.size).toBe(0);
-    network.sleep(26 * DAY);
+    network.sleep(26 * DAY).up('p1');
     network.send('p1', frame(A, BROADCAST)).wait(30_000);
     expect(network.dataplane.fdb.size).toBe(0);
   });
@@ -225,7 +228,8 @@ describe('flooding', () => {
 
   it('gates what goes out of a port, not what comes in', () => {
     const network = threePorts().options('p1', 0, LinkFlag.FLOOD | LinkFlag.MCAST_FLOOD | LinkFlag.BCAST_FLOOD);
-    for (const destination of [mac(99), MULTICAST, BROADCAST]) expect(fromP1(network, A, destination)).toEqual(['p2', 'p3']);
+    for (const destination of [mac(99), MULTICAST, BROADCAST])
+      expect(fromP1(network, A, destination)).toEqual(['p2', 'p3']);
   });
 
   it('does not keep a known station from being reached by a port with flood off', () => {
@@ -283,7 +287,10 @@ describe('a port that is', () => {
     const network = threePorts().options('p1', LinkFlag.ISOLATED).options('p2', LinkFlag.ISOLATED);
     expect(fromP1(network, A, BROADCAST)).toEqual(['p3']);
     expect(fromP1(network, A, mac(99))).toEqual(['p3']);
-    network.send('p2', frame(B, BROADCAST)).send('p3', frame(C, BROADCAST)).outputs(...ALL);
+    network
+      .send('p2', frame(B, BROADCAST))
+      .send('p3', frame(C, BROADCAST))
+      .outputs(...ALL);
     expect(fromP1(network, A, B)).toEqual([]);
     expect(network.drops('p1')).toEqual({ isolated: 1 });
     expect(fromP1(network, A, C)).toEqual(['p3']);
@@ -394,7 +401,13 @@ describe('link-local addresses', () => {
 
   it("are forwarded when their port's own mask has their bit", () => {
     const network = threePorts();
-    network.dataplane.setPort(network.link('p1'), network.dataplane.links.flags[network.link('p1')], PortState.FORWARDING, 0, 1 << 2);
+    network.dataplane.setPort(
+      network.link('p1'),
+      network.dataplane.links.flags[network.link('p1')],
+      PortState.FORWARDING,
+      0,
+      1 << 2,
+    );
     expect(fromP1(network, A, address(2))).toEqual(['p2', 'p3']);
     expect(network.send('p2', frame(B, address(2))).outputs(...ALL)).toEqual([]);
   });
@@ -415,7 +428,13 @@ describe('link-local addresses', () => {
   });
 
   it('reach the stack of a port in any state, and are learned from in learning and forwarding only', () => {
-    for (const state of [PortState.DISABLED, PortState.LISTENING, PortState.LEARNING, PortState.FORWARDING, PortState.BLOCKING]) {
+    for (const state of [
+      PortState.DISABLED,
+      PortState.LISTENING,
+      PortState.LEARNING,
+      PortState.FORWARDING,
+      PortState.BLOCKING,
+    ]) {
       const network = threePorts().options('p1', 0, 0, state);
       fromP1(network, A, address(14));
       expect(network.counter('p1', Counter.DELIVERED)).toBe(1);
@@ -683,7 +702,13 @@ describe('a bridge', () => {
   });
 
   it('gives a port that joins it the default options', () => {
-    const network = threePorts().options('p1', LinkFlag.ISOLATED | LinkFlag.HAIRPIN, LinkFlag.LEARNING, PortState.BLOCKING, 1);
+    const network = threePorts().options(
+      'p1',
+      LinkFlag.ISOLATED | LinkFlag.HAIRPIN,
+      LinkFlag.LEARNING,
+      PortState.BLOCKING,
+      1,
+    );
     network.leave('p1').join('p1', 'br0');
     expect(fromP1(network, A, BROADCAST)).toEqual(['p2', 'p3']);
     expect(network.where(A)).toBe('p1');

@@ -103,12 +103,17 @@ describe('drop reasons', () => {
     for (const text of texts) expect(text).toMatch(/^[a-z0-9].*[^.\s]$/);
   });
 
-  it.each(DROP_REASONS.map((reason) => [DROP_NAME[reason], reason] as const))('%s can be provoked, and is counted once', (name, reason) => {
-    const network = RECIPES[reason]();
-    expect(network.drops()).toEqual({ [name]: 1 });
-    expect(network.drops(reason >= DropReason.FIRST_TX || name === 'bad_vnet_header' ? 'p2' : 'p1')).toEqual({ [name]: 1 });
-    network.expectConserved();
-  });
+  it.each(DROP_REASONS.map((reason) => [DROP_NAME[reason], reason] as const))(
+    '%s can be provoked, and is counted once',
+    (name, reason) => {
+      const network = RECIPES[reason]();
+      expect(network.drops()).toEqual({ [name]: 1 });
+      expect(network.drops(reason >= DropReason.FIRST_TX || name === 'bad_vnet_header' ? 'p2' : 'p1')).toEqual({
+        [name]: 1,
+      });
+      network.expectConserved();
+    },
+  );
 });
 
 describe('a device that refuses frames', () => {

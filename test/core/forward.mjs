@@ -37,7 +37,8 @@ function prepare(port) {
   const words = new Int32Array(PREPARED * 4);
   const bytes = new Uint8Array(words.buffer);
   for (let i = 0; i < PREPARED; i++) {
-    [...frame(port, i), 8, 0].forEach((byte, k) => (bytes[i * 16 + (k < 2 ? k : k + 2)] = byte));
+    const header = [...frame(port, i), 8, 0];
+    for (let k = 0; k < 14; k++) bytes[i * 16 + (k < 2 ? k : k + 2)] = header[k];
   }
   return words;
 }
@@ -83,4 +84,6 @@ const transmitted = ports.reduce((sum, port) => sum + port.transmitted, 0);
 const drops = dataplane.links.drops.reduce((a, b) => a + b, 0);
 const growth = { heap: heapUsed - heap.heapUsed, external: external - heap.external };
 const total = collections.length;
-console.log(JSON.stringify({ ...growth, collections: { during, total }, transmitted, drops, stations: dataplane.fdb.size }));
+console.log(
+  JSON.stringify({ ...growth, collections: { during, total }, transmitted, drops, stations: dataplane.fdb.size }),
+);

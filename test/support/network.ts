@@ -44,7 +44,13 @@ export class Network {
   constructor(options: NetworkOptions = {}) {
     const { now = BEFORE_WRAP, ...rest } = options;
     this.now = now;
-    this.dataplane = new Dataplane({ heads: 512, tails: 16, fdbCapacity: 1024, keys: Int32Array.of(1234567, -7654321, 1357911, 24681012), ...rest });
+    this.dataplane = new Dataplane({
+      heads: 512,
+      tails: 16,
+      fdbCapacity: 1024,
+      keys: Int32Array.of(1234567, -7654321, 1357911, 24681012),
+      ...rest,
+    });
     this.engine = new Engine(this.dataplane);
   }
 
@@ -120,12 +126,21 @@ export class Network {
   }
 
   /** A bridge port's options; what is not given is as by default. */
-  options(name: string, set: LinkFlag | 0, clear: LinkFlag | 0 = 0, state = PortState.FORWARDING, learnLimit = 0): this {
+  options(
+    name: string,
+    set: LinkFlag | 0,
+    clear: LinkFlag | 0 = 0,
+    state = PortState.FORWARDING,
+    learnLimit = 0,
+  ): this {
     this.dataplane.setPort(this.link(name), (PORT_DEFAULTS | set) & ~clear, state, learnLimit);
     return this;
   }
 
-  bridgeOptions(options: { ageingMs?: number; mask?: number; isTransparent?: boolean; learnLimit?: number }, name = 'br0'): this {
+  bridgeOptions(
+    options: { ageingMs?: number; mask?: number; isTransparent?: boolean; learnLimit?: number },
+    name = 'br0',
+  ): this {
     const { ageingMs = 300_000, mask = 0, isTransparent = false, learnLimit = 0 } = options;
     this.dataplane.setBridge(this.link(name), ageingMs, mask, isTransparent, learnLimit);
     return this;
@@ -134,7 +149,15 @@ export class Network {
   /** An FDB entry by command. False if it was refused. */
   station(mac: string, port: string, flags: FdbFlag | 0 = FdbFlag.STATIC, bridge = 'br0'): boolean {
     const { high, low } = numbersOf(mac);
-    return this.dataplane.setStation(this.link(bridge), 0, high, low, this.link(port), flags | FdbFlag.ADDED_BY_USER, this.now);
+    return this.dataplane.setStation(
+      this.link(bridge),
+      0,
+      high,
+      low,
+      this.link(port),
+      flags | FdbFlag.ADDED_BY_USER,
+      this.now,
+    );
   }
 
   // --- traffic ----------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ export class Scenario {
   static run(text: string): Scenario {
     const scenario = new Scenario();
     const lines = text.split('\n');
-    lines.forEach((line, i) => scenario.line(line, i + 1));
+    for (const [i, line] of lines.entries()) scenario.line(line, i + 1);
     scenario.at(lines.length, () => {
       scenario.settle();
       scenario.expectDrops('none');
@@ -273,7 +273,8 @@ export class Scenario {
     if (words.includes('sticky')) flags |= FdbFlag.STICKY;
     if (!words.includes('dynamic')) flags |= FdbFlag.STATIC;
     if (!words.includes('dynamic') && !words.includes('static')) flags |= FdbFlag.LOCAL;
-    if (!dataplane.setStation(bridge, 0, high, low, link, flags, now)) throw new Error(`the entry for ${station} is refused`);
+    if (!dataplane.setStation(bridge, 0, high, low, link, flags, now))
+      throw new Error(`the entry for ${station} is refused`);
   }
 
   private time(word: string): void {
@@ -300,15 +301,18 @@ export class Scenario {
     const { bytes } = parseFrame(text);
     for (let i = 0; i < timesOf(times); i++) {
       const next = this.waiting.get(name ?? '')?.shift();
-      if (next === undefined) throw new Error(`${i === 0 ? 'nothing' : `only ${i} frames`} came out of ${name}, expected ${text}`);
-      if (Buffer.compare(next, bytes) !== 0) throw new Error(`out of ${name} came ${showFrame(next)}, expected ${text}`);
+      if (next === undefined)
+        throw new Error(`${i === 0 ? 'nothing' : `only ${i} frames`} came out of ${name}, expected ${text}`);
+      if (Buffer.compare(next, bytes) !== 0)
+        throw new Error(`out of ${name} came ${showFrame(next)}, expected ${text}`);
     }
   }
 
   /** Nothing may have come out beyond what was expected. */
   private settle(): void {
     for (const [port, frames] of this.waiting) {
-      if (frames.length > 0) throw new Error(`before it, out of ${port} came unexpectedly ${frames.map(showFrame).join(', ')}`);
+      if (frames.length > 0)
+        throw new Error(`before it, out of ${port} came unexpectedly ${frames.map(showFrame).join(', ')}`);
     }
   }
 
@@ -340,7 +344,8 @@ export class Scenario {
   private expectDelivered(name: string, text: string): void {
     this.expectations++;
     const delivered = this.network.counter(name, Counter.DELIVERED);
-    if (delivered !== numberOf(text)) throw new Error(`${delivered} frames were delivered to ${name}, expected ${text}`);
+    if (delivered !== numberOf(text))
+      throw new Error(`${delivered} frames were delivered to ${name}, expected ${text}`);
   }
 }
 

@@ -20,7 +20,7 @@ export function keyOf(address: Address): string {
   return `${address.bridge}/${address.vlan}/${address.high}/${address.low}`;
 }
 
-/** `updated` may lag behind by this much. */
+/** `updated` and `used` may lag behind by this much. */
 const REFRESH_MS = 100;
 
 export class FdbModel {
@@ -91,6 +91,11 @@ export class FdbModel {
     this.stations.delete(keyOf(address));
   }
 
+  touch(address: Address, now: number): void {
+    const entry = this.stations.get(keyOf(address));
+    if (entry !== undefined && ((now - entry.used) | 0) > REFRESH_MS) entry.used = now;
+  }
+
   flushPort(port: number, statics: boolean): number {
     const gone = [...this.stations].filter(([, entry]) => entry.port === port && isStatic(entry) === statics);
     for (const [key] of gone) this.stations.delete(key);
@@ -139,8 +144,14 @@ export class FdbModel {
     const [victim] = vanished;
     const most = Math.max(...counts.values());
     demand(!isStatic(victim), 'a static entry was evicted');
-    demand(counts.get(victim.port) === most, `port ${victim.port} lost one of ${counts.get(victim.port)}, another has ${most}`);
-    demand(victim.port === port || counts.get(port) !== most, "another port's station went although this one has as many");
+    demand(
+      counts.get(victim.port) === most,
+      `port ${victim.port} lost one of ${counts.get(victim.port)}, another has ${most}`,
+    );
+    demand(
+      victim.port === port || counts.get(port) !== most,
+      "another port's station went although this one has as many",
+    );
     this.remove(victim);
     return true;
   }
