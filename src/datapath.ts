@@ -172,7 +172,8 @@ export class Dataplane {
 
   /**
    * Works out whether a port forwards and learns, from its own state and its bridge's. When its link or its bridge
-   * goes down, it loses the stations it learned (br_stp_disable_port); not when a command disables it.
+   * goes down, it loses the stations it learned and a state set by hand (br_stp_disable_port, br_init_port); not when a
+   * command disables it.
    */
   private updateForwarding(link: Link): void {
     const { flags, master } = this.links;
@@ -183,7 +184,10 @@ export class Dataplane {
     flags[link] &= ~(LinkFlag.FORWARDING | LinkFlag.LEARNING_STATE);
     if (state === PortState.FORWARDING) flags[link] |= LinkFlag.FORWARDING | LinkFlag.LEARNING_STATE;
     else if (state === PortState.LEARNING) flags[link] |= LinkFlag.LEARNING_STATE;
-    if (!isUp && this.isRunning[link] !== 0) this.fdb.flushPort(link, false);
+    if (!isUp && this.isRunning[link] !== 0) {
+      this.fdb.flushPort(link, false);
+      this.states[link] = PortState.FORWARDING;
+    }
     this.isRunning[link] = isUp ? 1 : 0;
   }
 
@@ -193,7 +197,7 @@ export class Dataplane {
     this.addLink(link, mtu);
     this.links.flags[link] |= LinkFlag.BRIDGE | LinkFlag.CARRIER;
     this.bridges[link] = new Bridge(link);
-    this.fdb.ageing[link] = 300_000;
+    this.fdb.setAgeing(link, 300_000);
     this.fdb.limitOfBridge[link] = 0;
   }
 
@@ -207,7 +211,7 @@ export class Dataplane {
   setBridge(link: Link, ageingMs: number, groupForwardMask: number, isTransparent: boolean, learnLimit: number): void {
     const bridge = this.bridges[link];
     if (bridge === undefined) return;
-    this.fdb.ageing[link] = Math.min(ageingMs, MAX_TIMEOUT_MS);
+    this.fdb.setAgeing(link, Math.min(ageingMs, MAX_TIMEOUT_MS));
     this.fdb.limitOfBridge[link] = Math.min(learnLimit, MAX_LIMIT);
     bridge.groupForwardMask = groupForwardMask;
     bridge.isTransparent = isTransparent;

@@ -20,7 +20,6 @@ export interface SharedCounters {
   counters: Float64Array;
   drops: Float64Array;
   totals: Float64Array;
-  flags: Int32Array;
 }
 
 export interface EngineOptions {

@@ -8,7 +8,7 @@ import type { DataplaneConfig, Running } from './config.js';
 import type { EngineThread } from './engine-thread.js';
 import type { Network } from './network.js';
 import { Stations } from './stations.js';
-import { addLink, emptyStatus, ethtoolOf, statusOf } from './status.js';
+import { ethtoolOf, statusOf } from './status.js';
 
 export function apiErrorOf(error: unknown): ApiError {
   if (error instanceof SluiceError) {
@@ -19,8 +19,6 @@ export function apiErrorOf(error: unknown): ApiError {
 
 export class Handler {
   private readonly stations: Stations;
-  /** Counters of links that were deleted. */
-  private readonly gone: StatusInfo = emptyStatus();
   private last: Promise<unknown> = Promise.resolve();
 
   /** `dataplane`: the settings that the engine was started with. */
@@ -44,7 +42,8 @@ export class Handler {
       case 'link.add':
         return this.done(await this.network.add(request));
       case 'link.del':
-        return this.remove(request);
+        await this.network.remove(request);
+        return {};
       case 'link.set':
         await this.network.set(request);
         return {};
@@ -88,18 +87,10 @@ export class Handler {
     return warnings.length === 0 ? {} : { warnings };
   }
 
-  private async remove(request: Parameters<Network['remove']>[0]): Promise<Done> {
-    await this.network.remove(request, (removed) => {
-      addLink(this.gone, removed, this.engine.counters);
-      delete this.gone.links[removed.name];
-    });
-    return {};
-  }
-
   private async status(): Promise<StatusInfo> {
-    await this.engine.call('updateHeld');
+    const shared = await this.engine.call('snapshot');
     const warnings = this.network.warnings();
-    const status = statusOf(this.network.all(), this.engine.counters, this.gone);
+    const status = statusOf(this.network.all(), shared);
     return warnings.length === 0 ? status : { ...status, warnings };
   }
 }

@@ -79,6 +79,11 @@ function optionFlags(current: number, options: BridgePortOptions): number {
   return bits.reduce((flags, [on, bit]) => (on === undefined ? flags : on ? flags | bit : flags & ~bit), current);
 }
 
+/** While STP is off, a port that a command sets to blocking is designated, and so forwards (br_port_state_selection). */
+function stateOf(state: PortState): PortState {
+  return state === PortState.BLOCKING ? PortState.FORWARDING : state;
+}
+
 export class Network {
   private readonly links = new Map<string, Link>();
   private readonly numbers: Array<Link | undefined> = [];
@@ -93,6 +98,7 @@ export class Network {
       if (link === undefined) return;
       if (event.event === 'problem') return this.onProblem(link, event.text);
       link.hasCarrier = event.event === 'carrier' && event.up;
+      if (!link.hasCarrier && link.port !== undefined) link.port.state = PortState.FORWARDING;
       this.onLinkEvent(link, event.event === 'gone' ? 'gone' : event.up ? 'up' : 'down');
     };
   }
@@ -316,8 +322,7 @@ export class Network {
 
   // --- delete -----------------------------------------------------------------------------------
 
-  /** `beforeEnd` sees the link's last counters. */
-  async remove(request: DeleteLink, beforeEnd: (link: Link) => void = () => {}): Promise<void> {
+  async remove(request: DeleteLink): Promise<void> {
     const link = this.get(request.name, 'delete');
     if (request.kind !== undefined && request.kind !== link.kind) {
       refuse('EOPNOTSUPP', `cannot delete "${link.name}": it is of type ${link.kind}, not ${request.kind}; leave out the type`);
@@ -325,12 +330,10 @@ export class Network {
     const calls: Call[] = [];
     for (const port of [...link.ports]) this.release(port, calls);
     if (link.master !== undefined) this.release(link, calls);
-    calls.push(['closeLink', link.number]);
+    calls.push(['removeLink', link.number]);
     this.links.delete(link.name);
     this.locals.forget(link.number);
     await this.engine.transact(calls);
-    beforeEnd(link);
-    await this.engine.call('removeLink', link.number);
     this.numbers[link.number] = undefined;
     this.closeDevice(link);
   }
@@ -533,7 +536,7 @@ export class Network {
     return {
       ...current,
       options: optionFlags(current.options, options),
-      state: options.state ?? current.state,
+      state: stateOf(options.state ?? current.state),
       groupForwardMask: mask,
       fdbLimit: options.fdb_limit ?? current.fdbLimit,
       storm: { ...current.storm, ...options.storm },

@@ -136,12 +136,6 @@ export class Operations {
     this.dataplane.detachPort(link);
   }
 
-  /** Takes a link out of the traffic; its counters stay until removeLink. */
-  closeLink(link: Link): void {
-    this.dataplane.setUp(link, false);
-    this.dataplane.detachPort(link);
-  }
-
   removeLink(link: Link): void {
     this.dataplane.removeLink(link, this.now);
   }
@@ -230,8 +224,11 @@ export class Operations {
     return this.captures.stop(id);
   }
 
-  updateHeld(): void {
+  /** All counters at one moment. */
+  snapshot(): { counters: Float64Array; drops: Float64Array; totals: Float64Array } {
     this.dataplane.updateHeld();
+    const { counters, drops, totals } = this.dataplane.links;
+    return { counters: Float64Array.from(counters), drops: Float64Array.from(drops), totals: Float64Array.from(totals) };
   }
 
   /** The kernel end of a TAP, or the device of a packet port, as it is now, for those who ask. */

@@ -3,56 +3,53 @@
  */
 import { readFileSync } from 'node:fs';
 import { DROP_NAME, DROP_REASONS, DropReason } from '../core/drop.js';
-import { Counter, Total } from '../core/links.js';
+import { Counter, GONE_LINKS, Total } from '../core/links.js';
 import type { EthtoolInfo, StatusInfo } from './api.js';
 import type { SharedCounters } from './engine-thread.js';
 import type { Link } from './link.js';
 
-function counter(shared: SharedCounters, link: Link, c: Counter): number {
-  return shared.counters[(link.number << Counter.SHIFT) + c];
+function counter(shared: SharedCounters, number: number, c: Counter): number {
+  return shared.counters[(number << Counter.SHIFT) + c];
 }
 
 /** Reasons with a count, by name. */
-function dropsOf(shared: SharedCounters, link: Link): Record<string, number> {
+function dropsOf(shared: SharedCounters, number: number): Record<string, number> {
   const out: Record<string, number> = {};
   for (const reason of DROP_REASONS) {
-    const n = shared.drops[link.number * DropReason.COUNT + reason];
+    const n = shared.drops[number * DropReason.COUNT + reason];
     if (n !== 0) out[DROP_NAME[reason]] = n;
   }
   return out;
 }
 
-/** `gone`: what links that were deleted had counted, so that the sums stay true. */
-export function statusOf(links: Link[], shared: SharedCounters, gone: StatusInfo): StatusInfo {
+/** What counters of links and of the whole dataplane were at one moment, between two bursts. */
+export function statusOf(links: Link[], shared: SharedCounters): StatusInfo {
   const total = (t: Total): number => shared.totals[t];
   const status: StatusInfo = {
-    received: gone.received,
+    received: 0,
     generated: total(Total.GENERATED),
     cloned: total(Total.CLONED),
-    transmitted: gone.transmitted,
+    transmitted: 0,
     delivered: total(Total.DELIVERED),
     merged: total(Total.MERGED),
     held: total(Total.HELD),
-    drops: { ...gone.drops },
+    drops: {},
     links: {},
   };
-  for (const link of links) addLink(status, link, shared);
+  for (const link of links) status.links[link.name] = add(status, link.number, shared);
+  add(status, GONE_LINKS, shared);
   return status;
 }
 
 /** Adds a link's counters to the sums. */
-export function addLink(status: StatusInfo, link: Link, shared: SharedCounters): void {
-  const received = counter(shared, link, Counter.RX_PACKETS);
-  const transmitted = counter(shared, link, Counter.TX_PACKETS);
-  const drops = dropsOf(shared, link);
+function add(status: StatusInfo, number: number, shared: SharedCounters): StatusInfo['links'][string] {
+  const received = counter(shared, number, Counter.RX_PACKETS);
+  const transmitted = counter(shared, number, Counter.TX_PACKETS);
+  const drops = dropsOf(shared, number);
   status.received += received;
   status.transmitted += transmitted;
   for (const [name, n] of Object.entries(drops)) status.drops[name] = (status.drops[name] ?? 0) + n;
-  status.links[link.name] = { received, transmitted, drops };
-}
-
-export function emptyStatus(): StatusInfo {
-  return { received: 0, generated: 0, cloned: 0, transmitted: 0, delivered: 0, merged: 0, held: 0, drops: {}, links: {} };
+  return { received, transmitted, drops };
 }
 
 const VERSION = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version as string;
@@ -71,7 +68,7 @@ export function ethtoolOf(link: Link, shared: SharedCounters): EthtoolInfo {
     ['learn_refused', Counter.LEARN_REFUSED],
     ['station_moves', Counter.STATION_MOVES],
   ];
-  const statistics = names.map(([name, c]) => ({ name, value: counter(shared, link, c) }));
+  const statistics = names.map(([name, c]) => ({ name, value: counter(shared, link.number, c) }));
   for (const reason of DROP_REASONS) {
     const isOut = reason >= DropReason.FIRST_TX;
     const name = isOut ? DROP_NAME[reason].replace(/^tx_/, 'tx_drop_') : `rx_drop_${DROP_NAME[reason]}`;

@@ -91,8 +91,8 @@ function run(): void {
 
 shim.attach(dataplane.arena, operations.rxResult, dataplane.egress.txErrno, operations.readyPairs);
 shim.watch(options.eventfd);
-const { counters, drops, totals, flags } = dataplane.links;
-options.port.postMessage({ counters, drops, totals, flags });
+const { counters, drops, totals } = dataplane.links;
+options.port.postMessage({ counters, drops, totals });
 run();
 operations.close();
 options.port.close();

@@ -6,7 +6,7 @@ import { randomFillSync } from 'node:crypto';
 import { stationLines } from '../cli/brctl-format.js';
 import type { FdbInfo, StatusInfo } from '../control/api.js';
 import { BRIDGE_DEFAULTS, type Link, linkInfo, macOfWords, macText } from '../control/link.js';
-import { emptyStatus, statusOf } from '../control/status.js';
+import { statusOf } from '../control/status.js';
 import { Dataplane, PORT_DEFAULTS, PortState } from '../datapath.js';
 import { Engine } from '../engine.js';
 import { MemoryPort } from '../io/memory-port.js';
@@ -103,7 +103,7 @@ export class MemoryNetwork {
   /** As `sluice status -j`. */
   status(): StatusInfo {
     this.dataplane.updateHeld();
-    return statusOf(this.links, this.dataplane.links, emptyStatus());
+    return statusOf(this.links, this.dataplane.links);
   }
 
   /** As `brctl showmacs br0`. */

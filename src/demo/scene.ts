@@ -39,15 +39,13 @@ async function stop(stage: Stage, daemon: DaemonProcess): Promise<void> {
   if (stage.failures.length > 0) process.stderr.write(daemon.log);
 }
 
+/** What is made last is undone first: the daemon ends before the namespaces go that its devices are in. */
 async function start(stage: Stage): Promise<Cast> {
+  const names = HOSTS.map((host) => host.name);
+  const all = [startHosts(stage, names), startHosts(stage, names.slice(0, 2))];
   const daemon = new DaemonProcess();
   stage.defer(() => stop(stage, daemon));
-  const names = HOSTS.map((host) => host.name);
-  const [hosts, peers] = await Promise.all([
-    startHosts(stage, names),
-    startHosts(stage, names.slice(0, 2)),
-    daemon.ready(),
-  ]);
+  const [[hosts, peers]] = await Promise.all([Promise.all(all), daemon.ready()]);
   return { daemon, hosts, peers };
 }
 

@@ -91,7 +91,10 @@ export interface Shim {
   packetOpen(namespace: NamespaceFd, ifindex: number): number;
   /** 1 if the socket carries virtio headers, 0 if not. */
   packetHasVnet(fd: number): number;
-  /** 1 if the socket's device is up, 0 if down, -ENODEV if gone. Its coming up again is no event of `poll`: ask. */
+  /**
+   * 1 if the socket's device is up, 0 if down, -ENODEV if gone. Going down is a READ event whose rx call ends with
+   * ENETDOWN; so is being deleted, after which tx fails with ENXIO. Coming up again is no event: ask.
+   */
   packetIsUp(fd: number): number;
   /** Frames that the kernel dropped since the last call because the ring or the queue was full. -errno if it fails. */
   packetDrops(fd: number): number;

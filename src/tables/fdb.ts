@@ -20,7 +20,7 @@
  * - When it is full, the port with the most learned stations loses one, the longest silent of the eight
  *   first learned. So a port that floods new addresses pushes out its own stations, never those of a port that has
  *   no more than its fair share (capacity / ports). Static entries are never evicted.
- * - `updated` and `used` are refreshed when they are more than REFRESH_MS old: writing them with each
+ * - `updated` and `used` are refreshed when they are more than 100 ms old: writing them with each
  *   frame would dirty a cache line a frame for a precision nobody reads. `used` lies aside: the caller may
  *   touch it for a part of the frames of a full burst.
  *
@@ -51,11 +51,11 @@ const enum Aside {
 
 /** Flags of an entry. */
 export const enum FdbFlag {
-  /** Never ages, never moves by learning. */
+  /** Never ages. It moves by learning and stays static, as in Linux, unless it is sticky, too. */
   STATIC = 1 << 28,
-  /** The bridge's or a port's own address: frames to it are for the local stack. */
+  /** The bridge's or a port's own address: frames to it are for the local stack. Never moves by learning. */
   LOCAL = 1 << 29,
-  /** Ages, but does not move by learning. */
+  /** Does not move by learning. */
   STICKY = 1 << 30,
   /** Made by a command, not learned. */
   ADDED_BY_USER = 1 << 0,
@@ -70,7 +70,7 @@ export const enum Learned {
   MOVED = 2,
   /** The port's limit, the bridge's limit, or no place within MAX_PROBE. */
   REFUSED = 3,
-  /** The address is the bridge's own, static or sticky: left as it is. */
+  /** The address is the bridge's own or sticky: left as it is. */
   KEPT = 4,
 }
 
@@ -81,6 +81,7 @@ const NONE = -1;
 const MAX_PROBE = 128;
 /** Slots of a cache line - 1. */
 const LINE = 3;
+/** See `refreshMs`. */
 const REFRESH_MS = 100;
 /** Entries looked at for the longest silent one when room must be made. */
 const EVICTION_SAMPLE = 8;
@@ -114,6 +115,8 @@ export class Fdb {
   readonly limitOfBridge: Int32Array;
   /** Ageing time of each bridge, ms; 0 = learned entries expire at once. */
   readonly ageing: Int32Array;
+  /** Age at which `updated` and `used` are written anew: at most a quarter of the shortest ageing time. */
+  private refreshMs = REFRESH_MS;
   /** Entries evicted to make room, ever. */
   evicted = 0;
 
@@ -150,6 +153,13 @@ export class Fdb {
     this.multiplier1 = keys[3] | 1;
   }
 
+  /** Ageing time of a bridge, ms. */
+  setAgeing(bridge: number, ageingMs: number): void {
+    this.ageing[bridge] = ageingMs;
+    this.refreshMs = REFRESH_MS;
+    for (const other of this.ageing) this.refreshMs = Math.min(this.refreshMs, other >> 2);
+  }
+
   /** Home slot of an address. */
   home(low: number, high: number, domain: number): number {
     let h = Math.imul(low ^ this.key0, this.multiplier0);
@@ -183,7 +193,7 @@ export class Fdb {
   /** Whether a frame received from this station now would change its entry. */
   isStale(slot: number, port: number, now: number): boolean {
     const at = slot << Entry.SHIFT;
-    return this.port(slot) !== port || ((now - this.entries[at + Entry.UPDATED]) | 0) > REFRESH_MS;
+    return this.port(slot) !== port || ((now - this.entries[at + Entry.UPDATED]) | 0) > this.refreshMs;
   }
 
   port(slot: number): number {
@@ -213,7 +223,7 @@ export class Fdb {
   /** Notes that a frame was forwarded to this station. */
   touch(slot: number, now: number): void {
     const at = (slot << Aside.SHIFT) + Aside.USED;
-    if (((now - this.aside[at]) | 0) > REFRESH_MS) this.aside[at] = now;
+    if (((now - this.aside[at]) | 0) > this.refreshMs) this.aside[at] = now;
   }
 
   /** A frame from this address came in by `port`. `slot` is what `find` said. */
@@ -221,7 +231,7 @@ export class Fdb {
     if (slot === NONE) return this.insert(home, low, high, domain, port, 0, now);
     const at = slot << Entry.SHIFT;
     if (this.port(slot) === port) {
-      if (((now - this.entries[at + Entry.UPDATED]) | 0) > REFRESH_MS) this.entries[at + Entry.UPDATED] = now;
+      if (((now - this.entries[at + Entry.UPDATED]) | 0) > this.refreshMs) this.entries[at + Entry.UPDATED] = now;
       return Learned.KNOWN;
     }
     return this.move(slot, port, now);
@@ -229,8 +239,9 @@ export class Fdb {
 
   /** Adds an address that is not in the table. */
   insert(home: number, low: number, high: number, domain: number, port: number, flags: number, now: number): Learned {
-    const isStatic = (flags & FdbFlag.STATIC) !== 0;
-    if (!isStatic && !this.mayLearn(port, domain >>> 12, now)) return Learned.REFUSED;
+    // Only what is learned by itself counts against limits of learning.
+    const isLearned = (flags & (FdbFlag.STATIC | FdbFlag.ADDED_BY_USER)) === 0;
+    if (isLearned && !this.mayLearn(port, domain >>> 12, now)) return Learned.REFUSED;
     if (this.size >= this.capacity && !this.evict(port)) return Learned.REFUSED;
     let slot = home;
     for (let probe = 0; this.entries[(slot << Entry.SHIFT) + Entry.DOMAIN] !== 0; probe++) {
@@ -310,13 +321,14 @@ export class Fdb {
   }
 
   private move(slot: number, port: number, now: number): Learned {
-    const keeps = FdbFlag.STATIC | FdbFlag.STICKY;
+    const keeps = FdbFlag.LOCAL | FdbFlag.STICKY;
     const low = this.entries[slot << Entry.SHIFT];
     const word = this.entries[(slot << Entry.SHIFT) + Entry.HIGH_PORT_FLAGS];
     const domain = this.entries[(slot << Entry.SHIFT) + Entry.DOMAIN];
     const isExpired = this.isExpired(slot, now);
     if ((word & keeps) !== 0 && !isExpired) return Learned.KEPT;
-    if (!this.mayLearnOnPort(port, now)) return Learned.REFUSED;
+    const isStatic = (word & FdbFlag.STATIC) !== 0;
+    if (!isStatic && !this.mayLearnOnPort(port, now)) return Learned.REFUSED;
     const high = word & 0xffff;
     // A station that gave way may have shifted this one.
     const moved = this.find(this.home(low, high, domain), low, high, domain);

@@ -117,7 +117,7 @@ describe('roaming', () => {
   });
 
   it.each([
-    ['static', FdbFlag.STATIC],
+    ['static sticky', FdbFlag.STATIC | FdbFlag.STICKY],
     ['sticky', FdbFlag.STICKY],
   ])('leaves a %s entry where it is, and forwards the frame', (_, flag) => {
     const network = threePorts();

@@ -60,19 +60,19 @@ export class FdbModel {
       if (((now - known.updated) | 0) > REFRESH_MS) known.updated = now;
       return this.nothing(vanished);
     }
-    const keeps = (known.flags & (FdbFlag.STATIC | FdbFlag.STICKY)) !== 0 && !this.isExpired(known, now);
+    const keeps = (known.flags & (FdbFlag.LOCAL | FdbFlag.STICKY)) !== 0 && !this.isExpired(known, now);
     if (keeps) {
       demand(answer === Learned.KEPT, `answer ${answer} for a station that must not move`);
       return this.nothing(vanished);
     }
-    if (!this.portTakes(port, now, answer, vanished)) return;
+    if (!isStatic(known) && !this.portTakes(port, now, answer, vanished)) return;
     demand(answer === Learned.MOVED, `answer ${answer} for a station that moves`);
     const flags = this.isExpired(known, now) ? 0 : known.flags;
     this.stations.set(keyOf(address), { ...known, port, flags, updated: now });
   }
 
   insert(address: Address, port: number, flags: number, now: number, answer: Learned, vanished: Entry[]): void {
-    const isLearned = (flags & FdbFlag.STATIC) === 0;
+    const isLearned = (flags & (FdbFlag.STATIC | FdbFlag.ADDED_BY_USER)) === 0;
     const bridgeLimit = this.limitOfBridge.get(address.bridge) ?? 0;
     if (isLearned && bridgeLimit !== 0 && this.learnedOfBridge(address.bridge) >= bridgeLimit) {
       demand(answer === Learned.REFUSED, `answer ${answer} beyond the bridge's limit`);

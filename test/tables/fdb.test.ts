@@ -364,14 +364,22 @@ describe('the forwarding database', () => {
   });
 
   it.each([
-    ['static', FdbFlag.STATIC],
     ['sticky', FdbFlag.STICKY],
+    ['static sticky', FdbFlag.STATIC | FdbFlag.STICKY],
     ['local', FdbFlag.STATIC | FdbFlag.LOCAL],
   ])('does not move a %s entry', (_, flag) => {
     const fdb = new Fdb(10, PORTS, keys(5));
     insertOf(fdb, station(1), 1, flag, 0);
     expect(learnOf(fdb, station(1), 2, 1000)).toBe(Learned.KEPT);
     expect(fdb.port(findOf(fdb, station(1)))).toBe(1);
+  });
+
+  it('moves a static entry, which stays static', () => {
+    const fdb = new Fdb(10, PORTS, keys(5));
+    insertOf(fdb, station(1), 1, FdbFlag.STATIC, 0);
+    expect(learnOf(fdb, station(1), 2, 1000)).toBe(Learned.MOVED);
+    expect(fdb.port(findOf(fdb, station(1)))).toBe(2);
+    expect(fdb.flags(findOf(fdb, station(1)))).toBe(FdbFlag.STATIC);
   });
 
   it('makes an ordinary station of a sticky one that moves after it expired', () => {
