@@ -16,8 +16,8 @@ void* view(Napi::Value value, napi_typedarray_type type, size_t items) {
   napi_typedarray_type actual;
   size_t length = 0;
   void* data = nullptr;
-  if (napi_get_typedarray_info(value.Env(), value, &actual, &length, &data, nullptr, nullptr) != napi_ok) return nullptr;
-  return actual == type && length >= items ? data : nullptr;
+  const auto status = napi_get_typedarray_info(value.Env(), value, &actual, &length, &data, nullptr, nullptr);
+  return status == napi_ok && actual == type && length >= items ? data : nullptr;
 }
 
 template <typename T>

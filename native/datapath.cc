@@ -38,7 +38,8 @@ napi_value exportRx(napi_env napi, napi_callback_info info) {
   napi_value values[4];
   int32_t args[4];
   Environment* env = arguments(napi, info, values);
-  if (!integers(napi, values, args, "rx(slot: number, headCount: number, tailCount: number, max: number)")) return nullptr;
+  const char* usage = "rx(slot: number, headCount: number, tailCount: number, max: number)";
+  if (!integers(napi, values, args, usage)) return nullptr;
   return number(napi, receive(*env, args[0], args[1], args[2], args[3]));
 }
 

@@ -53,6 +53,8 @@ int enter(const Program& program) {
   if (error != 0) return error;
   // Whoever stops the parent alone stops the child too.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
+  // Node marks its standard streams close-on-exec.
+  for (int fd = 0; fd <= 2; fd++) fcntl(fd, F_SETFD, 0);
   execv(program.argv[0], program.argv.data());
   return errno;
 }

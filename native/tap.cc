@@ -15,9 +15,13 @@
 
 namespace {
 
-int ioctlOrErrno(int fd, unsigned long request, unsigned long value) { return ioctl(fd, request, value) < 0 ? -errno : 0; }
+int ioctlOrErrno(int fd, unsigned long request, unsigned long value) {
+  return ioctl(fd, request, value) < 0 ? -errno : 0;
+}
 
-int ioctlOrErrno(int fd, unsigned long request, const void* value) { return ioctl(fd, request, value) < 0 ? -errno : 0; }
+int ioctlOrErrno(int fd, unsigned long request, const void* value) {
+  return ioctl(fd, request, value) < 0 ? -errno : 0;
+}
 
 // Host-endian headers of 10 bytes, also on a persistent device that someone else left otherwise.
 int configure(int fd, ifreq& request) {

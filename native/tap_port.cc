@@ -111,7 +111,7 @@ bool receiveQueue(Environment& env, Port& port, int fd, RxBurst& burst) {
     const bool more = port.direct > 0 ? receiveDirect(env, port, fd, burst)
                                       : receiveStaged(env, port, fd, burst, batch < left ? batch : left);
     if (!more) return burst.error == 0;
-    batch *= 2;
+    batch = batch < BURST ? batch * 2 : BURST;
   }
   return false;
 }

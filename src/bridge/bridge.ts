@@ -42,10 +42,10 @@ const GROUP_LOW_MASK = 0xf0ffffff | 0;
 export class Bridging {
   private readonly $low = new Int32Array(BURST);
   private readonly $high = new Int32Array(BURST);
-  private readonly $home = new Int32Array(BURST);
+  private readonly $slot = new Int32Array(BURST);
   private readonly $sourceLow = new Int32Array(BURST);
   private readonly $sourceHigh = new Int32Array(BURST);
-  private readonly $sourceHome = new Int32Array(BURST);
+  private readonly $sourceSlot = new Int32Array(BURST);
   /** Of each port: bit n forwards 01:80:C2:00:00:0n, beside its bridge's mask. */
   readonly groupForwardMask = new Int32Array(MAX_LINKS);
   /** Keeps pass 1's loads alive. */
@@ -66,9 +66,10 @@ export class Bridging {
 
   private compile(): (bridge: Bridge, port: Link, n: number, now: number) => void {
     const bridging = this;
-    const { arena, links, egress, fdb } = this;
+    const { arena, egress, fdb } = this;
+    const { flags: linkFlags, maxLength } = this.links;
     const { burst, length, offset, words16, words32 } = arena;
-    const { $low, $high, $home, $sourceLow, $sourceHigh, $sourceHome } = this;
+    const { $low, $high, $slot, $sourceLow, $sourceHigh, $sourceSlot } = this;
 
     function readAddresses(n: number, domain: number): void {
       for (let i = 0; i < n; i++) {
@@ -82,25 +83,34 @@ export class Bridging {
         const sourceHome = fdb.home(sourceLow, sourceHigh, domain);
         $high[i] = high;
         $low[i] = low;
-        $home[i] = home;
+        $slot[i] = home;
         $sourceHigh[i] = sourceHigh;
         $sourceLow[i] = sourceLow;
-        $sourceHome[i] = sourceHome;
+        $sourceSlot[i] = sourceHome;
       }
     }
 
     /** Has the table's lines on their way: a loop short enough that the processor overlaps a dozen misses. */
     function touchTable(n: number): void {
       let touched = 0;
-      for (let i = 0; i < n; i++) touched ^= fdb.peek($home[i]) ^ fdb.peek($sourceHome[i]);
+      for (let i = 0; i < n; i++) touched ^= fdb.peek($slot[i]) ^ fdb.peek($sourceSlot[i]);
       bridging.touched = touched;
+    }
+
+    /** In a crowded table the first slot of a line is often not the one; to find out by branches costs more. */
+    function guessSlots(n: number): void {
+      for (let i = 0; i < n; i++) {
+        $slot[i] = fdb.guess($slot[i], $low[i]);
+        $sourceSlot[i] = fdb.guess($sourceSlot[i], $sourceLow[i]);
+      }
     }
 
     return function receive(bridge: Bridge, port: Link, n: number, now: number): void {
       const domain = bridge.domain;
       readAddresses(n, domain);
       touchTable(n);
-      const flags = links.flags[port];
+      if (fdb.isCrowded) guessSlots(n);
+      const flags = linkFlags[port];
       const isPlain = (flags & (LinkFlag.FORWARDING | LinkFlag.LEARNING | LinkFlag.LOCKED)) === (LinkFlag.FORWARDING | LinkFlag.LEARNING);
       for (let i = 0; i < n; i++) {
         const frame = burst[i];
@@ -118,7 +128,8 @@ export class Bridging {
         }
         if (high === GROUP_HIGH && (low & GROUP_LOW_MASK) === GROUP_LOW && !bridging.forwardsGroup(bridge, frame, port, low, i, now)) continue;
         if (isPlain) {
-          const slot = fdb.find($sourceHome[i], sourceLow, sourceHigh, domain);
+          const near = $sourceSlot[i];
+          const slot = fdb.holds(near, sourceLow, sourceHigh, domain) ? near : fdb.find(near, sourceLow, sourceHigh, domain);
           if (slot === NONE || fdb.isStale(slot, port, now)) bridging.learn(slot, i, domain, port, now);
         } else if (!bridging.admits(frame, port, flags, i, domain, now)) continue;
 
@@ -126,15 +137,24 @@ export class Bridging {
           bridging.forwardGroup(bridge, frame, port, flags, high, low, now);
           continue;
         }
-        const slot = fdb.find($home[i], low, high, domain);
+        const near = $slot[i];
+        const slot = fdb.holds(near, low, high, domain) ? near : fdb.find(near, low, high, domain);
         if (slot === NONE || fdb.isExpired(slot, now)) {
           bridging.forwardUnknown(bridge, frame, port, flags, now);
           continue;
         }
         // Of a burst only the first: exact at low rates, and at high ones a cache miss less for each frame.
         if (i === 0) fdb.touch(slot, now);
-        if (fdb.isLocal(slot)) bridging.deliver(bridge.link, frame);
-        else bridging.forward(frame, port, flags, fdb.port(slot));
+        if (fdb.isLocal(slot)) {
+          bridging.deliver(bridge.link, frame);
+          continue;
+        }
+        const to = fdb.port(slot);
+        const toFlags = linkFlags[to];
+        // The common case of `forward`.
+        const isPlainEgress = (toFlags & (LinkFlag.FORWARDING | LinkFlag.ISOLATED)) === LinkFlag.FORWARDING;
+        if (isPlainEgress && to !== port && length[frame] <= maxLength[to]) egress.enqueue(frame, to);
+        else bridging.forward(frame, port, flags, to);
       }
     };
   }
@@ -142,7 +162,7 @@ export class Bridging {
   /** The steps before the look-up for a port that is not simply forwarding and learning. False: the frame is gone. */
   private admits(frame: Frame, port: Link, flags: number, i: number, domain: number, now: number): boolean {
     if ((flags & LinkFlag.LEARNING_STATE) === 0) return this.refuse(frame, port, DropReason.PORT_NOT_FORWARDING);
-    const slot = this.fdb.find(this.$sourceHome[i], this.$sourceLow[i], this.$sourceHigh[i], domain);
+    const slot = this.fdb.find(this.$sourceSlot[i], this.$sourceLow[i], this.$sourceHigh[i], domain);
     if ((flags & LinkFlag.LOCKED) !== 0 && !this.isStationOf(slot, port, now)) {
       return this.refuse(frame, port, DropReason.PORT_LOCKED);
     }
@@ -164,7 +184,7 @@ export class Bridging {
   private learn(slot: number, i: number, domain: number, port: Link, now: number): void {
     // A bridge that remembers nobody for any time does not learn (br_fdb_update).
     if (this.fdb.ageing[domain >>> 12] === 0) return;
-    const answer = this.fdb.learn(slot, this.$sourceHome[i], this.$sourceLow[i], this.$sourceHigh[i], domain, port, now);
+    const answer = this.fdb.learn(slot, this.$sourceSlot[i], this.$sourceLow[i], this.$sourceHigh[i], domain, port, now);
     if (answer === Learned.REFUSED) this.links.counters[(port << Counter.SHIFT) + Counter.LEARN_REFUSED]++;
     else if (answer === Learned.MOVED) this.links.counters[(port << Counter.SHIFT) + Counter.STATION_MOVES]++;
   }
@@ -181,7 +201,7 @@ export class Bridging {
     if (((mask >>> last) & 1) !== 0) return true;
     const flags = this.links.flags[port];
     if ((flags & LinkFlag.LEARNING) !== 0 && (flags & LinkFlag.LEARNING_STATE) !== 0) {
-      const slot = this.fdb.find(this.$sourceHome[i], this.$sourceLow[i], this.$sourceHigh[i], bridge.domain);
+      const slot = this.fdb.find(this.$sourceSlot[i], this.$sourceLow[i], this.$sourceHigh[i], bridge.domain);
       this.learn(slot, i, bridge.domain, port, now);
     }
     this.deliver(port, frame);

@@ -30,10 +30,8 @@ export interface Transaction {
 
 /** Looks at other ports every so many rounds while some are busy. */
 const POLL_INTERVAL = 4;
-/** Longest time without frames before the engine sleeps, µs; spinning hides the ~50 µs that a wake-up costs. */
-const SPIN_US = 200;
-/** A sleep is cut into pieces no longer than this, so that a lost wake-up heals. -1 = none needed. */
-const FOREVER = -1;
+/** Longest time without frames before the engine sleeps; spinning hides the ~50 µs that a wake-up costs. */
+const SPIN_MS = 0.2;
 
 const options = workerData as WorkerOptions;
 const dataplane = new Dataplane({ keys: options.keys, fdbCapacity: options.fdbCapacity, heads: options.heads });
@@ -56,7 +54,7 @@ function control(now: number): void {
   }
 }
 
-/** Sleeps until a port, the control plane or a timer has work. */
+/** Sleeps until a port, the control plane or, in `timeoutMs` (-1: never), a timer has work. */
 function sleep(timeoutMs: number): void {
   Atomics.store(signal, 1, 1);
   const n = Atomics.load(signal, 0) !== 0 ? 0 : shim.poll(timeoutMs);
@@ -64,27 +62,29 @@ function sleep(timeoutMs: number): void {
   operations.ready(n);
 }
 
+/** One burst of each active port, and what has become due beside. Returns the frames received. */
+function work(now: number): number {
+  const frames = engine.isIdle ? 0 : engine.round(now);
+  if (dataplane.egress.wentDownCount !== 0) operations.portsWentDown();
+  if (!operations.captures.isEmpty) operations.captures.flush();
+  if (Atomics.load(signal, 0) !== 0) control(now);
+  return frames;
+}
+
 function run(): void {
-  let idleSince = performance.now();
-  let rounds = 0;
-  while (!operations.isStopping) {
-    const now = clock();
-    const frames = engine.isIdle ? 0 : engine.round(now);
-    if (dataplane.egress.wentDownCount !== 0) operations.portsWentDown();
-    if (!operations.captures.isEmpty) operations.captures.flush();
-    if (Atomics.load(signal, 0) !== 0) control(now);
-    const dueMs = engine.timers(now);
-    if (!engine.isIdle && ++rounds % POLL_INTERVAL !== 0) {
-      if (frames > 0) idleSince = performance.now();
-      continue;
-    }
-    const isIdle = engine.isIdle && frames === 0;
-    if (!isIdle) idleSince = performance.now();
-    const spins = options.isBusyPolling || !isIdle || (performance.now() - idleSince) * 1000 < SPIN_US;
-    if (spins || dueMs === 0) operations.ready(shim.poll(0));
+  let busyUntil = 0;
+  for (let rounds = 0; ; rounds++) {
+    const frames = work(clock());
+    if (operations.isStopping) return;
+    const dueMs = engine.timers(clock());
+    // While some ports are busy, the others are looked at only now and then.
+    if (!engine.isIdle && rounds % POLL_INTERVAL !== 0) continue;
+    const time = performance.now();
+    if (frames > 0 || !engine.isIdle) busyUntil = time + SPIN_MS;
+    if (options.isBusyPolling || time < busyUntil || dueMs === 0) operations.ready(shim.poll(0));
     else {
-      sleep(dueMs < 0 ? FOREVER : dueMs);
-      idleSince = performance.now();
+      sleep(dueMs);
+      busyUntil = performance.now() + SPIN_MS;
     }
   }
 }

@@ -63,6 +63,12 @@ export const enum FdbFlag {
   OF_BRIDGE = 1 << 1,
 }
 
+/** All ones if two words are equal, else 0. */
+function equalMask(a: number, b: number): number {
+  const difference = a ^ b;
+  return ~((difference | ((0 - difference) | 0)) >> 31);
+}
+
 /** What `learn` and `insert` answer. */
 export const enum Learned {
   KNOWN = 0,
@@ -168,11 +174,34 @@ export class Fdb {
     return (h ^ (h >>> 16)) & this.mask & ~LINE;
   }
 
-  /** Slot of an address, or -1. `home` is its home slot. Expired entries are found too. */
-  find(home: number, low: number, high: number, domain: number): number {
+  /** Whether addresses often lie behind the first slot of their line. */
+  get isCrowded(): boolean {
+    return this.size > this.mask >> 4;
+  }
+
+  /**
+   * Where in its home line an address most likely lies, without a branch: a mispredicted one costs more than
+   * looking at all four. `holds` tells whether it is true; if not, `find` knows.
+   */
+  guess(home: number, low: number): number {
+    const entries = this.entries;
+    const at = home << Entry.SHIFT;
+    return home + ((equalMask(entries[at + 4], low) & 1) | (equalMask(entries[at + 8], low) & 2) | (equalMask(entries[at + 12], low) & 3));
+  }
+
+  holds(slot: number, low: number, high: number, domain: number): boolean {
+    const at = slot << Entry.SHIFT;
+    const { entries } = this;
+    return (
+      ((entries[at] ^ low) | ((entries[at + Entry.HIGH_PORT_FLAGS] ^ high) & 0xffff) | (entries[at + Entry.DOMAIN] ^ domain)) === 0
+    );
+  }
+
+  /** Slot of an address, or -1. `near` is any slot of its home line. Expired entries are found too. */
+  find(near: number, low: number, high: number, domain: number): number {
     const entries = this.entries;
     const mask = this.mask;
-    for (let slot = home; ; slot = (slot + 1) & mask) {
+    for (let slot = near & ~LINE; ; slot = (slot + 1) & mask) {
       const at = slot << Entry.SHIFT;
       if (
         entries[at] === low &&
@@ -227,8 +256,8 @@ export class Fdb {
   }
 
   /** A frame from this address came in by `port`. `slot` is what `find` said. */
-  learn(slot: number, home: number, low: number, high: number, domain: number, port: number, now: number): Learned {
-    if (slot === NONE) return this.insert(home, low, high, domain, port, 0, now);
+  learn(slot: number, near: number, low: number, high: number, domain: number, port: number, now: number): Learned {
+    if (slot === NONE) return this.insert(near, low, high, domain, port, 0, now);
     const at = slot << Entry.SHIFT;
     if (this.port(slot) === port) {
       if (((now - this.entries[at + Entry.UPDATED]) | 0) > this.refreshMs) this.entries[at + Entry.UPDATED] = now;
@@ -238,12 +267,12 @@ export class Fdb {
   }
 
   /** Adds an address that is not in the table. */
-  insert(home: number, low: number, high: number, domain: number, port: number, flags: number, now: number): Learned {
+  insert(near: number, low: number, high: number, domain: number, port: number, flags: number, now: number): Learned {
     // Only what is learned by itself counts against limits of learning.
     const isLearned = (flags & (FdbFlag.STATIC | FdbFlag.ADDED_BY_USER)) === 0;
     if (isLearned && !this.mayLearn(port, domain >>> 12, now)) return Learned.REFUSED;
     if (this.size >= this.capacity && !this.evict(port)) return Learned.REFUSED;
-    let slot = home;
+    let slot = near & ~LINE;
     for (let probe = 0; this.entries[(slot << Entry.SHIFT) + Entry.DOMAIN] !== 0; probe++) {
       if (probe === MAX_PROBE) return Learned.REFUSED;
       slot = (slot + 1) & this.mask;
