@@ -3,7 +3,7 @@ import { forwardingRate } from './frames.js';
 import { contend, type Measure } from './measure.js';
 import { kernelBridge } from './peers/kernel-bridge.js';
 import { testpmdPacket, testpmdXdp } from './peers/testpmd.js';
-import { twinPacket, twinRing } from './peers/twin.js';
+import { twinPacket } from './peers/twin.js';
 import { sluicePacket } from './sluice.js';
 
 export const packetBridge: Measure = {
@@ -19,7 +19,6 @@ export const packetBridge: Measure = {
           { bridge: testpmdPacket, target: { least: 1, goal: 1.3 } },
           { bridge: testpmdXdp },
           { bridge: twinPacket },
-          { bridge: twinRing },
           { bridge: kernelBridge },
         ],
         sample: forwardingRate,

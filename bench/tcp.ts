@@ -4,7 +4,7 @@
  */
 import { type Contest, contend, type Measure, observe, type Row, type Sample } from './measure.js';
 import { kernelBridge } from './peers/kernel-bridge.js';
-import { twinPacket, twinRing, twinTap } from './peers/twin.js';
+import { twinPacket, twinTap } from './peers/twin.js';
 import { lastLine, missing } from './program.js';
 import { LOAD_CORE, type Scene } from './scene.js';
 import { sluicePacket, sluiceTap } from './sluice.js';
@@ -58,7 +58,7 @@ const contests: Contest[] = [
     ...shared,
     name: 'packet-tcp',
     subject: sluicePacket,
-    peers: [{ bridge: kernelBridge, target: { least: 0.6, goal: 0.9 } }, { bridge: twinPacket }, { bridge: twinRing }],
+    peers: [{ bridge: kernelBridge, target: { least: 0.6, goal: 0.9 } }, { bridge: twinPacket }],
   },
 ];
 

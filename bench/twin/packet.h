@@ -55,17 +55,22 @@ inline void set(int fd, int level, int name, int value, const char* what) {
   if (setsockopt(fd, level, name, &value, sizeof value)) die("set", what);
 }
 
-/** A raw socket on one device that sends past the queueing discipline; protocol 0 receives nothing. */
+/** Gives a packet socket its device and the protocol that it receives; 0: nothing. */
+inline void bindTo(int fd, const char* device, int protocol) {
+  sockaddr_ll at = {};
+  at.sll_family = AF_PACKET;
+  at.sll_protocol = htons(protocol);
+  at.sll_ifindex = if_nametoindex(device);
+  if (!at.sll_ifindex || bind(fd, reinterpret_cast<sockaddr*>(&at), sizeof at)) die("bind to", device);
+}
+
+/** A raw socket on one device that sends past the queueing discipline. */
 inline int packetSocket(const char* device, int protocol) {
   int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) die("open", "a packet socket");
   set(fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1, "PACKET_QDISC_BYPASS");
   set(fd, SOL_SOCKET, SO_SNDBUFFORCE, 8 << 20, "SO_SNDBUFFORCE");
   set(fd, SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20, "SO_RCVBUFFORCE");
-  sockaddr_ll at = {};
-  at.sll_family = AF_PACKET;
-  at.sll_protocol = htons(protocol);
-  at.sll_ifindex = if_nametoindex(device);
-  if (!at.sll_ifindex || bind(fd, reinterpret_cast<sockaddr*>(&at), sizeof at)) die("bind to", device);
+  bindTo(fd, device, protocol);
   return fd;
 }

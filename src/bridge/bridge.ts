@@ -72,6 +72,7 @@ export class Bridging {
     const { $low, $high, $slot, $sourceLow, $sourceHigh, $sourceSlot } = this;
 
     function readAddresses(n: number, domain: number): void {
+      let touched = 0;
       for (let i = 0; i < n; i++) {
         const at = offset[burst[i]];
         const high = words16[at >> 1];
@@ -87,13 +88,8 @@ export class Bridging {
         $sourceHigh[i] = sourceHigh;
         $sourceLow[i] = sourceLow;
         $sourceSlot[i] = sourceHome;
+        touched ^= fdb.peek(home) ^ fdb.peek(sourceHome);
       }
-    }
-
-    /** Has the table's lines on their way: a loop short enough that the processor overlaps a dozen misses. */
-    function touchTable(n: number): void {
-      let touched = 0;
-      for (let i = 0; i < n; i++) touched ^= fdb.peek($slot[i]) ^ fdb.peek($sourceSlot[i]);
       bridging.touched = touched;
     }
 
@@ -108,7 +104,6 @@ export class Bridging {
     return function receive(bridge: Bridge, port: Link, n: number, now: number): void {
       const domain = bridge.domain;
       readAddresses(n, domain);
-      touchTable(n);
       if (fdb.isCrowded) guessSlots(n);
       const flags = linkFlags[port];
       const isPlain = (flags & (LinkFlag.FORWARDING | LinkFlag.LEARNING | LinkFlag.LOCKED)) === (LinkFlag.FORWARDING | LinkFlag.LEARNING);

@@ -1,7 +1,6 @@
 /*
  * The daemon: `sluice up`. The main thread is the control plane; the engine's thread moves the frames.
  */
-import { unlinkSync } from 'node:fs';
 import { SluiceError } from '../core/errors.js';
 import type { Done, Request } from './api.js';
 import type { DataplaneConfig } from './config.js';
@@ -34,6 +33,8 @@ class Daemon {
   /** Resolves with the exit status. */
   readonly ended: Promise<number>;
   private end!: (status: number) => void;
+  private readonly stopped: Promise<void>;
+  private hasStopped!: () => void;
 
   constructor(
     private readonly options: DaemonOptions,
@@ -44,6 +45,9 @@ class Daemon {
   ) {
     this.ended = new Promise((resolve) => {
       this.end = resolve;
+    });
+    this.stopped = new Promise((resolve) => {
+      this.hasStopped = resolve;
     });
     this.captures = new CaptureStreams(network, engine);
     network.onLinkEvent = (link, what) => void this.linkEvent(link, what);
@@ -73,7 +77,8 @@ class Daemon {
   private async serve(request: Request, connection: Connection, send: (result: unknown) => void): Promise<unknown> {
     if (request.op === 'capture') return this.captures.run(request, connection, send);
     if (request.op === 'down') {
-      setImmediate(() => this.end(0));
+      this.end(0);
+      await this.stopped;
       return {};
     }
     const result = await this.handler.handle(request);
@@ -119,11 +124,9 @@ class Daemon {
     this.server?.close();
     await this.engine.stop();
     this.network.closeAll();
-    try {
-      if (this.server !== undefined) unlinkSync(this.options.socket);
-    } catch {
-      // The server has removed it, or somebody else.
-    }
+    this.hasStopped();
+    // After the answer to `down`, which leaves in this turn of the event loop.
+    setImmediate(() => this.server?.end());
   }
 }
 

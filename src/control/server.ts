@@ -75,7 +75,13 @@ export class Connection {
   private flush(): void {
     const text = this.unsent;
     this.unsent = '';
-    if (!this.socket.destroyed) this.socket.write(text);
+    if (text !== '' && !this.socket.destroyed) this.socket.write(text);
+  }
+
+  /** Answers that were given still leave. */
+  end(): void {
+    this.flush();
+    this.socket.destroySoon();
   }
 }
 
@@ -100,14 +106,14 @@ function isAlive(path: string): Promise<boolean> {
 }
 
 export class ControlServer {
-  private readonly sockets = new Set<Socket>();
+  private readonly connections = new Set<Connection>();
   private readonly server: Server;
 
   constructor(serve: Serve) {
     this.server = createServer((socket) => {
-      this.sockets.add(socket);
-      socket.on('close', () => this.sockets.delete(socket));
-      new Connection(socket, serve);
+      const connection = new Connection(socket, serve);
+      this.connections.add(connection);
+      connection.onClose.push(() => this.connections.delete(connection));
     });
   }
 
@@ -118,10 +124,14 @@ export class ControlServer {
     });
   }
 
-  /** Answers that were given still leave; then all connections end, and the socket is gone. */
+  /** No new connections, and the socket is gone. */
   close(): void {
     this.server.close();
-    for (const socket of this.sockets) socket.destroySoon();
+  }
+
+  /** Answers that were given still leave; then all connections end. */
+  end(): void {
+    for (const connection of this.connections) connection.end();
   }
 }
 

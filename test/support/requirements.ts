@@ -16,6 +16,7 @@ const TOOLS = {
   brctl: ['brctl', '--version'],
   ethtool: ['ethtool', '--version'],
   tcpdump: ['tcpdump', '--version'],
+  nft: ['nft', '--version'],
   python3: ['python3', '--version'],
   setpriv: ['setpriv', '--version'],
   unshare: ['unshare', '--version'],
