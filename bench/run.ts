@@ -1,5 +1,6 @@
 /** `sluice bench`: which numbers, how long, and in what form they are told. */
 import { pathToFileURL } from 'node:url';
+import { helpText } from '../src/cli/help.js';
 import { core } from './core-bridge.js';
 import { idle } from './idle.js';
 import { latency } from './latency.js';
@@ -11,28 +12,10 @@ import { tapBridge } from './tap-bridge.js';
 import { tcp } from './tcp.js';
 import { generate, sink } from './traffic.js';
 
-/** Every number that there is; the order is that of the report. */
-const measures: Measure[] = [core, tapBridge, packetBridge, tcp, latency, idle];
+/** Every number that there is; the order is that of the report, and of `sluice bench --help` (src/cli/help.ts). */
+export const measures: readonly Measure[] = [core, tapBridge, packetBridge, tcp, latency, idle];
 
 const known = measures.flatMap((measure) => measure.names);
-
-const USAGE = `usage: sluice bench [NAME…] [-j] [--seconds N] [--rounds N]
-
-Measures Sluice beside its peers, on cores 0 (the load) and 1 (whoever is measured), in kernel namespaces
-of its own. A NAME, or the beginning of one, chooses; without, all are measured:
-
-${measures.map((measure) => `  ${measure.names.join(', ').padEnd(28)} ${measure.about}`).join('\n')}
-
-  -j, --json     one JSON array instead of the table
-  --seconds N    length of one run, where it is time that ends it (2)
-  --rounds N     runs of each, interleaved; their median counts (5)
-
-Needs root, iproute2, taskset and g++. A peer that is not installed is skipped, with the reason.
-
-  sluice bench generator DEVICE [--seconds N] [--count N] [--rate PPS] [--stations N] [--bytes N] [--seed N] [--reverse 1]
-  sluice bench sink DEVICE [--seconds N]
-
-are the two ends of a measurement alone, on a device of the kernel namespace that they run in.`;
 
 /** Where the words go: the table or the JSON to `out`, progress and complaints to `err`. */
 interface Terminal {
@@ -114,7 +97,7 @@ async function report(words: readonly string[], terminal: Terminal): Promise<num
 export async function bench(words: readonly string[], terminal: Terminal): Promise<number> {
   const [verb, ...rest] = words;
   try {
-    if (words.includes('--help') || words.includes('-h')) terminal.out(`${USAGE}\n`);
+    if (words.includes('--help') || words.includes('-h')) terminal.out(helpText(['bench']));
     else if (verb === 'generator') return generate(rest);
     else if (verb === 'sink') return await sinkOf(rest, terminal);
     else return await report(words, terminal);

@@ -21,8 +21,6 @@ export class Engine {
   private readonly active = new Int32Array(MAX_LINKS);
   private readonly isActive = new Uint8Array(MAX_LINKS);
   private activeCount = 0;
-  /** Whether the port just read had no more. */
-  private isDrained = false;
   private isSweeping = false;
   private nextSweep = 0;
 
@@ -46,7 +44,7 @@ export class Engine {
       const link = this.active[i];
       const n = this.receive(link, now);
       frames += n;
-      if (this.isDrained) this.rest(i);
+      if (this.dataplane.egress.ports[link]?.isDrained !== false) this.rest(i);
       else i++;
     }
     return frames;
@@ -55,14 +53,9 @@ export class Engine {
   private receive(link: Link, now: number): number {
     const { dataplane } = this;
     const port = dataplane.egress.ports[link];
-    this.isDrained = true;
     if (port === undefined) return 0;
-    const wanted = Math.min(BURST, dataplane.arena.freeHeadCount);
-    const n = port.rx(wanted);
-    const refused = port.invalid + port.starved;
-    if (refused !== 0) this.countRefused(link, port.invalid, port.starved);
-    // A port that was short of slots or stopped at many bad frames has not said that there are no more.
-    this.isDrained = n < wanted && refused === 0;
+    const n = port.rx(BURST);
+    if (port.invalid + port.starved !== 0) this.countRefused(link, port.invalid, port.starved);
     if (n > 0) {
       dataplane.receive(link, n, now);
       dataplane.flush();

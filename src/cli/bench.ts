@@ -1,4 +1,4 @@
-/* `sluice bench [NAME…] [-j] [--seconds N]`: the benchmarks, loaded only when they are asked for. */
+/* `sluice bench`: the benchmarks, loaded only when they are asked for. */
 import type { Terminal } from './terminal.js';
 
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {

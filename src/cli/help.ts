@@ -111,9 +111,26 @@ What this machine has and lacks for Sluice, and what disturbs a running one. Sta
 Three kernel namespaces, a TAP in each, one bridge in Sluice: pings, a TCP transfer, small packets, and the kernel's
 own bridge beside it. Under half a minute; cleans up after itself; status 0 if all went well.
 `,
-  bench: `Usage: sluice bench [NAME…] [-j] [--seconds N]
+  bench: `Usage: sluice bench [NAME…] [-j] [--seconds N] [--rounds N]
+       sluice bench generator DEVICE [--seconds N] [--count N] [--rate PPS] [--stations N] [--bytes N]
+                                     [--seed N] [--reverse 1]
+       sluice bench sink DEVICE [--seconds N]
 
-Measures here, beside the peers that are installed. -j prints JSON. Without NAME, everything.
+Measures Sluice beside its peers, on cores 0 (the load) and 1 (whoever is measured), in kernel namespaces
+of its own. A NAME, or the beginning of one, chooses; without, all are measured:
+
+  core-bridge-1k, core-bridge-100k  the engine alone between two memory ports, addresses changing with every frame
+  tap-bridge                        TAP to TAP, 64-byte frames
+  packet-bridge                     AF_PACKET to AF_PACKET on veth, 64-byte frames
+  tap-tcp, packet-tcp               bulk TCP with offloads
+  latency-hot, latency-cold         ping round trip, p50
+  idle-cpu, idle-wakeups            a daemon with 8 TAPs and no traffic
+
+-j (--json) prints one JSON array instead of the table. --seconds is the length of one run, where it is time
+that ends it (2), --rounds the number of runs of each, interleaved, whose median counts (5). Needs root,
+iproute2, taskset and g++; a peer that is not installed is skipped, with the reason.
+
+"generator" and "sink" are the two ends of a measurement alone, on a device of the kernel namespace that they run in.
 `,
   completion: `Usage: source <(sluice completion bash)     (or zsh)
        sluice completion fish | source

@@ -14,10 +14,11 @@ export const enum TxError {
 
 export interface Port {
   /**
-   * Receives up to `max` frames into arena.burst and takes their slots off the free lists. Returns how many.
-   * A call that returns less than `max` found no more.
+   * Receives up to `max` frames into arena.burst and takes their slots off the free lists. Returns how many;
+   * `isDrained` says whether it found no more.
    */
   rx(max: number): number;
+  readonly isDrained: boolean;
   /**
    * Sends the first `n` frames of the port's tx queue and is done with them when it returns; the caller keeps its
    * references. Returns how many failed; only if that is not 0, egress.txErrno[0…n) says why for each (0 = sent).

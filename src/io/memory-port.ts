@@ -18,6 +18,7 @@ export class MemoryPort implements Port {
   invalid = 0;
   starved = 0;
   readonly segments = 0;
+  isDrained = true;
   /** Copies of transmitted frames, oldest first. */
   readonly sent: Uint8Array[] = [];
   private readonly waiting: Array<{ bytes: Uint8Array; vnet: readonly number[] }> = [];
@@ -43,6 +44,7 @@ export class MemoryPort implements Port {
       else if (next.bytes.length > Slot.HEAD_CAPACITY && this.arena.freeTailCount === 0) this.starved++;
       else this.arena.burst[n++] = this.take(next.bytes, next.vnet);
     }
+    this.isDrained = this.waiting.length === 0;
     return n;
   }
 
@@ -68,6 +70,7 @@ export class LoopPort implements Port {
   readonly invalid = 0;
   readonly starved = 0;
   readonly segments = 0;
+  readonly isDrained = false;
   transmitted = 0;
   private next = 0;
   private readonly mask: number;

@@ -35,6 +35,10 @@ export class OffloadPort implements Port {
     return this.inner.starved;
   }
 
+  get isDrained(): boolean {
+    return this.inner.isDrained;
+  }
+
   rx(max: number): number {
     return this.inner.rx(max);
   }

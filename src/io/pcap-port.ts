@@ -24,6 +24,7 @@ export class PcapPort implements Port {
   private readonly reader: CaptureReader | undefined;
   private readonly writer: CaptureWriter | undefined;
   private readonly $record = newRecord();
+  isDrained = true;
   private isStarted = false;
   private isBroken = false;
 
@@ -59,7 +60,8 @@ export class PcapPort implements Port {
       if (captured > LONGEST) this.invalid++;
       else arena.burst[n++] = place(arena, bytes, at, captured);
     }
-    if (n < max) this.tell(this.reader.problem);
+    this.isDrained = n < max;
+    if (this.isDrained) this.tell(this.reader.problem);
     return n;
   }
 

@@ -8,6 +8,7 @@ export class FakePort implements Port {
   starved = 0;
   segments = 0;
   isClosed = false;
+  isDrained = true;
   /** What the next tx call answers for each frame, errno or 0; frames beyond it are sent. */
   answers: number[] = [];
   /** Lengths of the frames that were sent, and how many each call took. */
@@ -32,6 +33,7 @@ export class FakePort implements Port {
     const taken = this.frames.splice(0, max);
     if (taken.length === 0 && this.sawAll) [this.invalid, this.starved] = [0, 0];
     this.sawAll = taken.length < max;
+    this.isDrained = this.sawAll && this.invalid + this.starved === 0;
     taken.forEach((bytes, i) => {
       const frame = this.arena.freeHeads[--this.arena.freeHeadCount];
       this.arena.offset[frame] = freshOffset(frame);
