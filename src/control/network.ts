@@ -397,7 +397,7 @@ export class Network {
     if (request.mtu !== undefined) checkMtu(name, link.kind, request.mtu);
     if (request.rename !== undefined) this.checkRename(link, request.rename);
     if (request.bridge !== undefined && link.kind !== 'bridge') {
-      refuse('EOPNOTSUPP', `cannot change "${name}": it is of type ${link.kind}, not a bridge`);
+      refuse('EOPNOTSUPP', `cannot change "${name}": it is of type ${link.kind}, not a bridge; only bridges have these options`);
     }
     const master = typeof request.master === 'string' ? this.bridgeFor(request.master, link.kind, name) : undefined;
     return {
@@ -453,10 +453,10 @@ export class Network {
 
   private bridgeFor(name: string, kind: Link['kind'], port: string): Link {
     const bridge = this.get(name, `add "${port}" to`);
-    if (bridge.kind !== 'bridge') refuse('EOPNOTSUPP', `cannot add "${port}" to "${name}": it is of type ${bridge.kind}, not a bridge`);
-    if (kind === 'bridge') refuse('ELOOP', `cannot add "${port}" to "${name}": it is a bridge itself`, 'Can not enslave a bridge to a bridge');
+    if (bridge.kind !== 'bridge') refuse('EOPNOTSUPP', `cannot add "${port}" to "${name}": it is of type ${bridge.kind}, not a bridge; name a bridge`);
+    if (kind === 'bridge') refuse('ELOOP', `cannot add "${port}" to "${name}": it is a bridge itself; make the other's ports its ports`, 'Can not enslave a bridge to a bridge');
     if (bridge.ports.length >= MAX_PORTS && !bridge.ports.some((other) => other.name === port)) {
-      refuse('EXFULL', `cannot add "${port}" to "${name}": it has ${MAX_PORTS} ports, the most a bridge can have`);
+      refuse('EXFULL', `cannot add "${port}" to "${name}": it has ${MAX_PORTS} ports, the most a bridge can have; take another bridge`);
     }
     return bridge;
   }
@@ -531,7 +531,7 @@ export class Network {
     const current = link.port;
     if (current === undefined) return refuse('EOPNOTSUPP', `cannot change port "${link.name}": it is in no bridge; set its master first`);
     const mask = options.group_fwd_mask ?? current.groupForwardMask;
-    if ((mask & 2) !== 0 || mask < 0 || mask > 0xffff) refuse('EINVAL', `cannot set group_fwd_mask of "${link.name}": PAUSE frames (bit 1) cannot be forwarded`);
+    if ((mask & 2) !== 0 || mask < 0 || mask > 0xffff) refuse('EINVAL', `cannot set group_fwd_mask of "${link.name}": PAUSE frames (bit 1) cannot be forwarded; leave that bit out`);
     if (options.state !== undefined) this.checkState(link, options.state);
     return {
       ...current,

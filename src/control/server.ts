@@ -1,7 +1,7 @@
 /*
  * The control socket: JSON lines of api.ts over a Unix socket.
  */
-import { chmodSync, chownSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { SluiceError } from '../core/errors.js';
@@ -10,6 +10,8 @@ import { apiErrorOf } from './handler.js';
 
 /** A line longer than this is no request. */
 const MAX_LINE = 16 << 20;
+/** sun_path without its NUL. */
+const MAX_PATH = 107;
 
 /** Carries out one request; `send` is for those with many answers. Resolves to the last answer's result. */
 export type Serve = (request: Request, connection: Connection, send: (result: unknown) => void) => Promise<unknown>;
@@ -138,20 +140,19 @@ export class ControlServer {
 /** Listens at `path`, 0600 (with a group 0660); a stale socket is replaced. */
 export async function listen(path: string, group: string | undefined, serve: Serve): Promise<ControlServer> {
   const gid = group === undefined ? undefined : groupId(group);
+  checkPath(path);
   if (await isAlive(path)) {
     throw new SluiceError('EADDRINUSE', `cannot listen at ${path}: a daemon answers there; stop it with "sluice down", or choose another --socket`);
   }
   const server = new ControlServer(serve);
-  const umask = process.umask(0o177);
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     removeStale(path);
-    await server.listen(path);
+    await listenPrivately(server, path);
   } catch (error) {
+    if (error instanceof SluiceError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new SluiceError(code, `cannot listen at ${path}: ${code}; choose another --socket`);
-  } finally {
-    process.umask(umask);
   }
   if (gid !== undefined) {
     chownSync(path, -1, gid);
@@ -160,10 +161,27 @@ export async function listen(path: string, group: string | undefined, serve: Ser
   return server;
 }
 
-function removeStale(path: string): void {
+/** The socket is made in the same call, 0600 from its first moment. */
+async function listenPrivately(server: ControlServer, path: string): Promise<void> {
+  const umask = process.umask(0o177);
   try {
-    unlinkSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await server.listen(path);
+  } finally {
+    process.umask(umask);
   }
+}
+
+/** A longer one would be cut short without a word. */
+function checkPath(path: string): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= MAX_PATH) return;
+  throw new SluiceError('ENAMETOOLONG', `cannot listen at ${path}: ${bytes} bytes are too long for a socket's path; use ${MAX_PATH} at most`);
+}
+
+/** Removes a socket that nobody answers; anything else is somebody's file. */
+function removeStale(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new SluiceError('EEXIST', `cannot listen at ${path}: a file is there that is no socket; choose another --socket`);
+  unlinkSync(path);
 }

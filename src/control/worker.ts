@@ -10,6 +10,7 @@ import { Engine } from '../engine.js';
 import { Dataplane } from '../datapath.js';
 import { shim } from '../io/shim.js';
 import { Operations } from './operations.js';
+import { warmUp } from './warm-up.js';
 
 export interface WorkerOptions {
   port: MessagePort;
@@ -92,6 +93,7 @@ function run(): void {
 shim.attach(dataplane.arena, operations.rxResult, dataplane.egress.txErrno, operations.readyPairs);
 shim.watch(options.eventfd);
 const { counters, drops, totals } = dataplane.links;
+warmUp(dataplane, engine);
 options.port.postMessage({ counters, drops, totals });
 run();
 operations.close();

@@ -97,6 +97,13 @@ export class Links {
   readonly drops = sharedDoubles((MAX_LINKS + 1) * DropReason.COUNT);
   readonly totals = sharedDoubles(Total.COUNT);
 
+  /** All counters from nothing, as long as there is no link. */
+  reset(): void {
+    this.counters.fill(0);
+    this.drops.fill(0);
+    this.totals.fill(0);
+  }
+
   /** Forgets all of a link; its counters go to the row of those that are gone. The number may be given to a new link. */
   clear(link: Link): void {
     this.flags[link] = 0;

@@ -2,10 +2,11 @@
  * Wrong commands, wrong files and a machine that lacks something, against a real daemon: the real tool's first line and exit
  * status where there is a real tool, one sentence of ours, and nothing half-applied, neither in Sluice nor in any namespace.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { FdbInfo } from '../../src/control/api.js';
 import { Daemon, SLUICE } from '../support/daemon.js';
 import type { Host } from '../support/host.js';
 import { type Outcome, run, until } from '../support/program.js';
@@ -22,7 +23,7 @@ const afterFirst = (text: string): string => text.slice(text.indexOf('\n') + 1);
 /** What must not change: links and stations of Sluice, devices of the namespaces. */
 async function stateOf(daemon: Daemon, hosts: Host[]): Promise<string> {
   const links = (await daemon.links()).map(({ stats64, ...link }) => link);
-  const stations = (await daemon.must('bridge -d fdb show')).split('\n').sort();
+  const stations = (await daemon.ask<FdbInfo[]>({ op: 'fdb.list' })).map(({ used, updated, ...station }) => JSON.stringify(station)).sort();
   const devices = await Promise.all(hosts.map((host) => host.must('ip -d addr show')));
   return JSON.stringify([links, stations, devices], undefined, 1);
 }
@@ -54,7 +55,7 @@ ip link set t1 address zz
 ip link set t1 name abcdefghijklmnop
 ip link set t2 name t1
 ip link set t1 master nosuch
-ip link set t1 master t2
+ip link set t2 master t1
 ip link set br0 master br1
 ip link set t2 type bridge ageing_time 100
 ip link set br0 type bridge group_fwd_mask 1
@@ -72,7 +73,6 @@ bridge link set dev nosuch learning on
 bridge link set learning on
 bridge link show dev nosuch
 bridge fdb add zz dev t1 master
-bridge fdb add 01:00:5e:00:00:01 dev t1 master static
 bridge fdb add 00:00:00:00:00:00 dev t1 master static
 bridge fdb add 02:00:00:00:00:01 dev t1 master static
 bridge fdb add 02:00:00:00:00:09 dev t2 master static
@@ -136,6 +136,8 @@ const OURS: Array<[string, number, RegExp]> = [
   ['ip link add f9 type pcap read /etc/passwd', 2, /^RTNETLINK answers: /],
   ['ip link add x9 type xdp dev eth0', 2, /^Error: Unknown device type\.$/],
   ['ip link set t1 netns red', 255, /^Error: argument "red" is wrong: Invalid "netns" value$/],
+  // The kernel takes a group address and never looks it up.
+  ['bridge fdb add 01:00:5e:00:00:01 dev t1 master static', 255, /^RTNETLINK answers: Invalid argument$/],
   ['bridge link set dev t1 fdb_limit -1', 255, /^Error: argument "-1" is wrong/],
   ['bridge link set dev t1 storm_broadcast many', 255, /^Error: argument "many" is wrong/],
 ];
@@ -151,7 +153,7 @@ const OWN_VERBS: Array<[string, number]> = [
   ['config apply /nonexistent/file.yaml', 1],
   ['capture nosuch', 1],
   ['capture', 2],
-  ['capture t1 nonsense expression (', 1],
+  ['capture t1 nonsense expression (', 2],
   ['-n red ip link', 2],
   ['--colour red status', 2],
   ['up --poll sometimes', 2],
@@ -184,7 +186,7 @@ describe.skipIf(missing)(titled('wrong commands', missing), () => {
   });
 
   const hosts = (): Host[] => [home, away];
-  beforeAll(async () => {
+  beforeEach(async () => {
     before = await stateOf(daemon, hosts());
   });
 
@@ -219,7 +221,7 @@ describe.skipIf(missing)(titled('wrong commands', missing), () => {
     const { status, err } = await daemon.sluice('ip -batch -', 'link add br8 type bridge\nlink add br8 type bridge\nlink add br7 type bridge\n');
     expect(status).toBe(1);
     expect(err).toContain('Command failed -:2');
-    expect((await daemon.links()).map(({ ifname }) => ifname)).toEqual(['br0', 'br1', 't1', 't2', 'br8']);
+    expect((await daemon.links()).map(({ ifname }) => ifname).filter((name) => /^br[789]$/.test(name))).toEqual(['br8']);
     await daemon.must('ip link delete br8');
     expect(await stateOf(daemon, hosts())).toBe(before);
   });
@@ -270,6 +272,9 @@ describe.skipIf(missing)(titled('a broken configuration', missing), () => {
     await home.ip('link add veth9 type veth peer name veth8');
     daemon = await scene.daemon({ host: home });
     await daemon.ip('link add br0 type bridge', 'link add t1 type tap', 'link set t1 master br0');
+  });
+
+  beforeEach(async () => {
     before = await stateOf(daemon, [home]);
   });
 
@@ -369,8 +374,17 @@ describe.skipIf(missing)(titled('a machine that lacks something', missing), () =
   });
 
   test('a socket path that is longer than a socket’s can be', async () => {
-    const { status, err } = await run([...SLUICE, '--socket', `/tmp/${'x'.repeat(200)}.sock`, 'up']);
-    expect(status).toBe(1);
-    expect(err).toMatch(/^cannot listen at .*; .*\n$/);
+    const { status, out, err } = await run([...SLUICE, '--socket', `/tmp/${'x'.repeat(200)}.sock`, 'up']);
+    expect({ status, out }).toEqual({ status: 1, out: '' });
+    expect(err).toMatch(/^cannot listen at .*: 210 bytes are too long for a socket's path; use 107 at most\n$/);
+  });
+
+  test('a socket path at which there is a file: it stays', async () => {
+    const path = join(scene.current.folder(), 'precious');
+    writeFileSync(path, 'data');
+    const { status, out, err } = await run([...SLUICE, '--socket', path, 'up']);
+    expect({ status, out }).toEqual({ status: 1, out: '' });
+    expect(err).toMatch(/^cannot listen at .*: a file is there that is no socket; .*\n$/);
+    expect(readFileSync(path, 'utf8')).toBe('data');
   });
 });

@@ -282,6 +282,12 @@ describe.skipIf(missing)(titled('the control socket', missing), () => {
     expect(gid).toBe(Number((await run(['getent', 'group', 'daemon'])).out.split(':')[2]));
   });
 
+  test('lies in a folder that is made for it, which others can enter', async () => {
+    const daemon = await Daemon.start(`${scene.current.folder()}/made/for/it`);
+    scene.current.atEnd(() => daemon.stop());
+    expect(statSync(dirname(daemon.socket)).mode & 0o777).toBe(0o755);
+  });
+
   test('of a group that does not exist is refused', async () => {
     const daemon = Daemon.launch(scene.current.folder(), { args: ['--group', 'no-such-group'] });
     expect(await daemon.program.ended).toBe(1);

@@ -7,6 +7,7 @@ a frame is put back from the packet's auxiliary data, and frames that the device
   {"op": "open", "name": N, "netns": NAME, "dev": DEV}       -> {}
   {"op": "send", "name": N, "frames": [HEX, ...]}            -> {"errors": [[index, errno], ...]}
   {"op": "take", "name": N, "count": n, "timeout": seconds}  -> {"frames": [HEX, ...]}   n or more frames, or what came in time
+  {"op": "drain", "names": [N, ...], "silence": seconds}     -> {"each": [[HEX, ...], ...]}   until nothing came for so long
   {"op": "tun", "name": N, "netns": NAME, "dev": DEV}        -> {}   makes a TAP and holds it, as QEMU does; then as a socket
   {"op": "close", "name": N}                                 -> {}
 """
@@ -132,8 +133,20 @@ def take(source, count, timeout):
         select.select([source], [], [], left)
 
 
+def drain(sources, silence):
+    each = [[] for _ in sources]
+    while True:
+        for frames, source in zip(each, sources):
+            frames += take(source, 0, 0)["frames"]
+        if not select.select(sources, [], [], silence)[0]:
+            return {"each": each}
+
+
 def answer(request):
-    op, name = request["op"], request["name"]
+    op = request["op"]
+    if op == "drain":
+        return drain([opened[name] for name in request["names"]], request["silence"])
+    name = request["name"]
     if op in ("open", "tun"):
         opener = open_packet if op == "open" else open_tun
         opened[name] = inside(request["netns"], lambda: opener(request["dev"]))

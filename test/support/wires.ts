@@ -9,10 +9,11 @@ const SILENCE_S = 0.15;
 interface Reply {
   failure?: string;
   frames?: string[];
+  each?: string[][];
   errors?: Array<[number, number]>;
 }
 
-type Ask = { op: string; name: string } & Record<string, unknown>;
+type Ask = { op: string; name?: string } & Record<string, unknown>;
 
 const toHex = (frames: readonly Uint8Array[]): string[] => frames.map((frame) => Buffer.from(frame).toString('hex'));
 
@@ -54,7 +55,14 @@ export class Wires {
 
   /** Everything that comes until it is quiet. */
   async drain(name: string): Promise<Buffer[]> {
-    return this.take(name, Number.MAX_SAFE_INTEGER, SILENCE_S);
+    const [frames] = await this.drainAll([name]);
+    return frames;
+  }
+
+  /** The same of several, one list each. */
+  async drainAll(names: readonly string[]): Promise<Buffer[][]> {
+    const { each = [] } = await this.ask({ op: 'drain', names, silence: SILENCE_S });
+    return each.map((frames) => frames.map((hex) => Buffer.from(hex, 'hex')));
   }
 
   private ask(request: Ask): Promise<Reply> {
@@ -66,7 +74,7 @@ export class Wires {
   private async exchange(request: Ask): Promise<Reply> {
     this.program.write(`${JSON.stringify(request)}\n`);
     const reply = JSON.parse(await this.program.line()) as Reply;
-    if (reply.failure !== undefined) throw new Error(`${request.op} ${request.name}: ${reply.failure}`);
+    if (reply.failure !== undefined) throw new Error(`${request.op} ${request.name ?? ''}: ${reply.failure}`);
     return reply;
   }
 
