@@ -3,6 +3,8 @@
  * storm control, per-port limits and drop accounting on.
  */
 import { fileURLToPath } from 'node:url';
+import { Bench } from 'tinybench';
+import { BURST } from '../src/core/arena.js';
 import '../src/io/shim.js';
 import { Engine } from '../src/engine.js';
 import { Dataplane, PORT_DEFAULTS, PortState } from '../src/datapath.js';
@@ -12,6 +14,9 @@ import { run } from './program.js';
 
 const SIDES = [1, 2] as const;
 const BRIDGE = 3;
+const ROUNDS_OF_WORK = 100;
+/** Each round receives a burst from either port. */
+const FRAMES_OF_WORK = ROUNDS_OF_WORK * 2 * BURST;
 
 /** A small generator of pseudo-random numbers (xorshift32), so that every run has the same addresses. */
 function xorshift(seed: number): () => number {
@@ -40,16 +45,17 @@ function prepare(frames: number, stations: number, from: number, random: () => n
 }
 
 export interface CoreBridge {
-  /** Frames a second over `ms` of wall clock. */
-  run(ms: number): number;
+  /** ROUNDS_OF_WORK rounds of the engine, as the daemon runs them. */
+  work(): void;
+  transmitted(): number;
   dataplane: Dataplane;
 }
 
 /** A bridge between two memory ports that has learned its stations. */
 export function coreBridge(stations: number): CoreBridge {
   const random = xorshift(12345);
-  const capacity = Math.max(65_536, 2 ** Math.ceil(Math.log2(stations)));
-  const dataplane = new Dataplane({ fdbCapacity: capacity, keys: Int32Array.from([1, 2, 3, 4], () => random()) });
+  const fdbCapacity = Math.max(65_536, 2 ** Math.ceil(Math.log2(stations)));
+  const dataplane = new Dataplane({ fdbCapacity, keys: Int32Array.from([1, 2, 3, 4], () => random()) });
   const engine = new Engine(dataplane);
   const frames = Math.max(4096, 2 ** Math.ceil(Math.log2(stations / 2)));
   dataplane.addBridge(BRIDGE, 1500);
@@ -65,32 +71,27 @@ export function coreBridge(stations: number): CoreBridge {
     engine.activate(link);
     return port;
   });
-  const sent = (): number => ports[0].transmitted + ports[1].transmitted;
-  const run = (ms: number): number => {
-    const start = performance.now();
-    const before = sent();
-    let elapsed = 0;
-    while ((elapsed = performance.now() - start) < ms) {
-      for (let i = 0; i < 100; i++) {
-        const now = Math.floor(performance.now()) | 0;
-        engine.round(now);
-        engine.timers(now);
-      }
+  const work = (): void => {
+    for (let i = 0; i < ROUNDS_OF_WORK; i++) {
+      const now = performance.now() | 0;
+      engine.round(now);
+      engine.timers(now);
     }
-    return ((sent() - before) / elapsed) * 1000;
   };
-  run(1500);
-  if (dataplane.fdb.size !== stations) throw new Error(`learned ${dataplane.fdb.size} of ${stations} stations`);
-  return { run, dataplane };
+  return { work, transmitted: () => ports[0].transmitted + ports[1].transmitted, dataplane };
 }
 
 /** In a process of its own: V8 treats the tables of a process's only dataplane as constants, as it does in the daemon. */
 function measureHere(stations: number, seconds: number): void {
-  const { run } = coreBridge(stations);
+  const { work, transmitted, dataplane } = coreBridge(stations);
+  const bench = new Bench({ time: seconds * 1000, warmupTime: 1500 }).add('work', work);
   const cpu = process.cpuUsage();
-  const rate = run(seconds * 1000);
+  const [{ result }] = bench.runSync();
   const { user, system } = process.cpuUsage(cpu);
-  process.stdout.write(JSON.stringify({ value: rate / 1e6, cpu: (user + system) / (rate * seconds) }));
+  if (dataplane.fdb.size !== stations) throw new Error(`learned ${dataplane.fdb.size} of ${stations} stations`);
+  if (result.state !== 'completed') throw new Error(`tinybench: ${result.state}`);
+  const value = FRAMES_OF_WORK / result.latency.mean / 1000;
+  process.stdout.write(JSON.stringify({ value, cpu: (user + system) / transmitted() }));
 }
 
 interface Run {

@@ -5,6 +5,8 @@
  * Messages arrive on `port`; the sender sets `signal[0]` and wakes the eventfd, so that a busy engine sees a flag
  * and a sleeping one an event.
  */
+// Not the global: that is a getter, looked up with each call.
+import { performance } from 'node:perf_hooks';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { Engine } from '../engine.js';
 import { Dataplane } from '../datapath.js';
@@ -41,8 +43,9 @@ const operations = new Operations(dataplane, engine, options.port);
 const { signal } = options;
 const startMs = performance.now();
 
-function clock(): number {
-  return Math.floor(performance.now() - startMs) | 0;
+/** The dataplane's clock: ms since start, which wraps. */
+function dataplaneTime(time: number): number {
+  return (time - startMs) | 0;
 }
 
 function control(now: number): void {
@@ -75,12 +78,13 @@ function work(now: number): number {
 function run(): void {
   let busyUntil = 0;
   for (let rounds = 0; ; rounds++) {
-    const frames = work(clock());
+    const time = performance.now();
+    const now = dataplaneTime(time);
+    const frames = work(now);
     if (operations.isStopping) return;
-    const dueMs = engine.timers(clock());
+    const dueMs = engine.timers(now);
     // While some ports are busy, the others are looked at only now and then.
     if (!engine.isIdle && rounds % POLL_INTERVAL !== 0) continue;
-    const time = performance.now();
     if (frames > 0 || !engine.isIdle) busyUntil = time + SPIN_MS;
     if (options.isBusyPolling || time < busyUntil || dueMs === 0) operations.ready(shim.poll(0));
     else {
