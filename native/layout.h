@@ -30,4 +30,4 @@ static_assert(STAGE_BYTES >= VNET_BYTES + TAIL_BYTES);
 // src/io/shim.ts
 enum PortKind { PORT_TAP = 0, PORT_PACKET = 1 };
 enum Ready { READY_READ = 1, READY_WRITE = 2, READY_GONE = 4 };
-enum RxResult { RX_TAILS = 0, RX_INVALID = 1, RX_NO_TAIL = 2, RX_ERRNO = 3, RX_WORDS = 8 };
+enum RxResult { RX_TAILS = 0, RX_INVALID = 1, RX_NO_TAIL = 2, RX_ERRNO = 3, RX_DRAINED = 4, RX_WORDS = 8 };

@@ -41,8 +41,8 @@ int receive(Environment& env, int32_t slot, int32_t heads, int32_t tails, int32_
   Port* port = env.port(slot);
   if (port == nullptr) return -EBADF;
   if (heads < 0 || heads > env.arena.heads || tails < 0 || tails > env.arena.tails || max < 0) return -EINVAL;
-  const int32_t wanted = max < BURST ? max : BURST;
-  RxBurst burst{heads, tails, wanted < heads ? wanted : heads};
+  if (max > BURST) max = BURST;
+  RxBurst burst{heads, tails, max < heads ? max : heads};
   if (port->kind == PORT_TAP) {
     tapReceive(env, *port, burst);
   } else {
@@ -52,9 +52,7 @@ int receive(Environment& env, int32_t slot, int32_t heads, int32_t tails, int32_
   env.result[RX_INVALID] = burst.invalid;
   env.result[RX_NO_TAIL] = burst.noTail;
   env.result[RX_ERRNO] = burst.error;
-  // An edge is told once. Whoever gets a short burst will not read again, so if it is short for another
-  // reason than an empty queue (no free heads, too many bad frames), have the edge told again.
-  if (burst.frames < wanted && !burst.drained && burst.error == 0) rearmPort(env, slot);
+  env.result[RX_DRAINED] = burst.drained || burst.error != 0;
   return burst.frames;
 }
 

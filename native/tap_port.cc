@@ -111,6 +111,8 @@ bool receiveQueue(Environment& env, Port& port, int fd, RxBurst& burst) {
     const bool more = port.direct > 0 ? receiveDirect(env, port, fd, burst)
                                       : receiveStaged(env, port, fd, burst, batch < left ? batch : left);
     if (!more) return burst.error == 0;
+    // On a quiet port the frame just read is most likely the only one: let it go on before asking for more.
+    if (port.expected == 1 && burst.frames > 0) return false;
     batch = batch < BURST ? batch * 2 : BURST;
   }
   return false;

@@ -38,7 +38,11 @@ export function missingTools() {
 
 function aptGet(...args) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const { status, stderr } = spawnSync('apt-get', ['-q', '-y', ...args], { env, encoding: 'utf8', timeout: PATIENCE_MS });
+  const { status, stderr } = spawnSync('apt-get', ['-q', '-y', ...args], {
+    env,
+    encoding: 'utf8',
+    timeout: PATIENCE_MS,
+  });
   if (status === 0) return true;
   say(`apt-get ${args[0]} did not work: ${(stderr ?? '').trim().split('\n').pop() || 'no answer'}`);
   return false;

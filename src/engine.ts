@@ -55,6 +55,7 @@ export class Engine {
     const port = dataplane.egress.ports[link];
     if (port === undefined) return 0;
     const n = port.rx(BURST);
+    if (port.hasFailed === true) dataplane.egress.noteDown(link);
     if (port.invalid + port.starved !== 0) this.countRefused(link, port.invalid, port.starved);
     if (n > 0) {
       dataplane.receive(link, n, now);

@@ -357,6 +357,7 @@ describe('a round of the engine', () => {
     port.rx = () => {
       const [n, invalid] = answers.shift() as [number, number];
       port.invalid = invalid;
+      port.isDrained = answers.length === 0;
       return n;
     };
     network.run('p1');

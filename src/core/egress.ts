@@ -45,7 +45,7 @@ export class Egress {
   readonly ports: Array<Port | undefined> = [];
   /** Why each frame of the last tx call failed; 0 = it did not. */
   readonly txErrno = sharedInts(QUEUE);
-  /** Links that saw EIO or ENETDOWN since the engine last looked. */
+  /** Links whose devices said that they are down, since the engine last looked. */
   readonly wentDown = new Int32Array(MAX_LINKS);
   wentDownCount = 0;
 
@@ -122,7 +122,12 @@ export class Egress {
       this.drop(frame, link, reason);
     }
     counters[(link << Counter.SHIFT) + Counter.TX_SEGMENTS] += this.ports[link]?.segments ?? 0;
-    if (isDown && this.wentDownCount < MAX_LINKS) this.wentDown[this.wentDownCount++] = link;
+    if (isDown) this.noteDown(link);
+  }
+
+  /** The link's other end is down: the engine will look. */
+  noteDown(link: Link): void {
+    if (this.wentDownCount < MAX_LINKS) this.wentDown[this.wentDownCount++] = link;
   }
 
   /** The port went while frames waited for it. */

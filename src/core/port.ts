@@ -19,6 +19,8 @@ export interface Port {
    */
   rx(max: number): number;
   readonly isDrained: boolean;
+  /** The last rx ended with an error of the device (a packet socket's went down); only ports that can have it. */
+  readonly hasFailed?: boolean;
   /**
    * Sends the first `n` frames of the port's tx queue and is done with them when it returns; the caller keeps its
    * references. Returns how many failed; only if that is not 0, egress.txErrno[0…n) says why for each (0 = sent).

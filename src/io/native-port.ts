@@ -11,6 +11,7 @@ export class NativePort implements Port {
   starved = 0;
   readonly segments = 0;
   isDrained = true;
+  hasFailed = false;
 
   /** `result`: the words that shim.rx fills in; shared by all ports of a worker. */
   constructor(
@@ -31,8 +32,8 @@ export class NativePort implements Port {
     const n = shim.rx(this.link, arena.freeHeadCount, arena.freeTailCount, wanted);
     this.invalid = result[RxResult.INVALID];
     this.starved = result[RxResult.NO_TAIL];
-    // A port that stopped at many bad frames has not said that there are no more.
-    this.isDrained = n < wanted && this.invalid + this.starved === 0;
+    this.isDrained = result[RxResult.DRAINED] !== 0;
+    this.hasFailed = result[RxResult.ERRNO] !== 0;
     if (n < 0) return 0;
     arena.freeHeadCount -= n;
     arena.freeTailCount -= result[RxResult.TAILS];

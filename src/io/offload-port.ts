@@ -39,6 +39,10 @@ export class OffloadPort implements Port {
     return this.inner.isDrained;
   }
 
+  get hasFailed(): boolean {
+    return this.inner.hasFailed === true;
+  }
+
   rx(max: number): number {
     return this.inner.rx(max);
   }

@@ -35,6 +35,8 @@ export const enum RxResult {
   NO_TAIL = 2,
   /** errno that ended the burst, 0 if it was EAGAIN or `max`. */
   ERRNO = 3,
+  /** 1: no more frames, the next are told by `poll`. 0: call again, no event will come. */
+  DRAINED = 4,
   WORDS = 8,
 }
 

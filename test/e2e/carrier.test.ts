@@ -10,10 +10,14 @@ const missing = lackingNamespaces('ping');
 
 const goesDown = (daemon: Daemon, link: string): Promise<void> =>
   until(`${link} loses its carrier`, async () => !(await daemon.hasFlag(link, 'LOWER_UP')));
-const comesUp = (daemon: Daemon, link: string): Promise<void> => until(`${link} gets a carrier`, () => daemon.hasFlag(link, 'LOWER_UP'));
+const comesUp = (daemon: Daemon, link: string): Promise<void> =>
+  until(`${link} gets a carrier`, () => daemon.hasFlag(link, 'LOWER_UP'));
 
 async function kernelFlag(host: Host, flag: string, isSet: boolean): Promise<void> {
-  await until(`eth0 ${isSet ? 'has' : 'loses'} ${flag}`, async () => (await host.link('eth0'))?.flags.includes(flag) === isSet);
+  await until(
+    `eth0 ${isSet ? 'has' : 'loses'} ${flag}`,
+    async () => (await host.link('eth0'))?.flags.includes(flag) === isSet,
+  );
 }
 
 describe.skipIf(missing)(titled('carrier of a TAP', missing), () => {
@@ -24,8 +28,14 @@ describe.skipIf(missing)(titled('carrier of a TAP', missing), () => {
     daemon = await scene.daemon();
     [host, other] = await scene.hosts(2);
     await daemon.ip('link add br0 type bridge', 'link set br0 up');
-    await daemon.ip(`link add t1 type tap peer name eth0 netns ${host.name} addr 10.9.0.1/24`, 'link set t1 master br0');
-    await daemon.ip(`link add t2 type tap peer name eth0 netns ${other.name} addr 10.9.0.2/24 up`, 'link set t2 master br0 up');
+    await daemon.ip(
+      `link add t1 type tap peer name eth0 netns ${host.name} addr 10.9.0.1/24`,
+      'link set t1 master br0',
+    );
+    await daemon.ip(
+      `link add t2 type tap peer name eth0 netns ${other.name} addr 10.9.0.2/24 up`,
+      'link set t2 master br0 up',
+    );
   });
 
   test('both ends are down at first', async () => {
@@ -65,7 +75,7 @@ describe.skipIf(missing)(titled('carrier of a TAP', missing), () => {
     await host.ip('link set eth0 down');
     // Traffic alone must show it: nobody asks for the links here.
     await other.run('ping -n -c 3 -i 0.05 -W 1 10.9.0.1');
-    await daemon.logs(/(t1: no carrier[^]*){2}/);
+    await daemon.logs(/(t1: no carrier[\s\S]*){2}/);
     const { drops } = await daemon.atRest();
     expect(Object.keys(drops).filter((reason) => /tx_link_down|no_egress/.test(reason))).not.toEqual([]);
     await host.ip('link set eth0 up');

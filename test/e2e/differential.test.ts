@@ -105,11 +105,13 @@ function framesOf(seed: number, count: number): Sent[] {
 /** Every reserved address from every port, known stations behind them. */
 function reserved(): Sent[] {
   const groups = Array.from({ length: 17 }, (_, last) => [0x01, 0x80, 0xc2, 0, 0, last]);
-  return groups.flatMap((group, n) => [0, 1].map((port) => {
-    const bytes = new Uint8Array(60).fill(n);
-    bytes.set([...group, ...station(port * 2), 0x88, 0xb5, 0, n]);
-    return { port, bytes };
-  }));
+  return groups.flatMap((group, n) =>
+    [0, 1].map((port) => {
+      const bytes = new Uint8Array(60).fill(n);
+      bytes.set([...group, ...station(port * 2), 0x88, 0xb5, 0, n]);
+      return { port, bytes };
+    }),
+  );
 }
 
 function describeSent({ port, bytes }: Sent): string {
@@ -142,7 +144,10 @@ const CASES: Case[] = [
   { title: 'one isolated port', set: [slave(0, 'isolated on')] },
   { title: 'three isolated ports', set: [0, 1, 2].map((port) => slave(port, 'isolated on')) },
   { title: 'a hairpin port', set: [slave(2, 'hairpin on')] },
-  { title: 'hairpin ports, one isolated', set: [slave(1, 'hairpin on isolated on'), slave(2, 'hairpin on isolated on')] },
+  {
+    title: 'hairpin ports, one isolated',
+    set: [slave(1, 'hairpin on isolated on'), slave(2, 'hairpin on isolated on')],
+  },
   { title: 'hairpin without floods', set: [slave(1, 'hairpin on flood off mcast_flood off')] },
   { title: 'a locked port', set: [slave(0, 'locked on')] },
   { title: 'a locked port that does not learn', set: [slave(0, 'locked on learning off')] },
@@ -150,11 +155,36 @@ const CASES: Case[] = [
   { title: 'group_fwd_mask 0xfff8', set: [bridge('group_fwd_mask 0xfff8')], frames: reserved() },
   { title: 'group_fwd_mask 0x4008', set: [bridge('group_fwd_mask 0x4008')], frames: reserved() },
   { title: 'group_fwd_mask of a port', set: [slave(0, 'group_fwd_mask 0xfffd')], frames: reserved() },
-  { title: 'group_fwd_mask of a port, and of the bridge', set: [bridge('group_fwd_mask 0x4000'), slave(1, 'group_fwd_mask 0x0004')], frames: reserved() },
-  { title: 'reserved groups with a locked and a non-learning port', set: [slave(0, 'locked on'), slave(1, 'learning off')], frames: reserved() },
-  ...['disabled', 'listening', 'learning', 'forwarding', 'blocking'].map((name, state): Case => ({ title: `a port in state ${name}`, set: [], state: `link set dev p1 state ${state}` })),
-  ...[0, 1, 2, 4].map((state): Case => ({ title: `reserved groups into a port in state ${state}`, set: [], state: `link set dev p1 state ${state}`, frames: reserved() })),
-  { title: 'everything at once', set: [slave(0, 'isolated on hairpin on'), slave(1, 'learning off flood off'), slave(2, 'isolated on bcast_flood off'), bridge('group_fwd_mask 0x4000')] },
+  {
+    title: 'group_fwd_mask of a port, and of the bridge',
+    set: [bridge('group_fwd_mask 0x4000'), slave(1, 'group_fwd_mask 0x0004')],
+    frames: reserved(),
+  },
+  {
+    title: 'reserved groups with a locked and a non-learning port',
+    set: [slave(0, 'locked on'), slave(1, 'learning off')],
+    frames: reserved(),
+  },
+  ...['disabled', 'listening', 'learning', 'forwarding', 'blocking'].map(
+    (name, state): Case => ({ title: `a port in state ${name}`, set: [], state: `link set dev p1 state ${state}` }),
+  ),
+  ...[0, 1, 2, 4].map(
+    (state): Case => ({
+      title: `reserved groups into a port in state ${state}`,
+      set: [],
+      state: `link set dev p1 state ${state}`,
+      frames: reserved(),
+    }),
+  ),
+  {
+    title: 'everything at once',
+    set: [
+      slave(0, 'isolated on hairpin on'),
+      slave(1, 'learning off flood off'),
+      slave(2, 'isolated on bcast_flood off'),
+      bridge('group_fwd_mask 0x4000'),
+    ],
+  },
   { title: 'ageing time 0', set: [bridge('ageing_time 0')] },
 ];
 
@@ -182,12 +212,21 @@ describe.skipIf(missing)(titled('beside the kernel’s bridge', missing), () => 
     daemon = await scene.daemon();
     wires = scene.wires();
     for (const port of PORTS) {
-      for (const [prefix, side] of [['k', kernelSide], ['s', sluiceSide]] as const) {
+      for (const [prefix, side] of [
+        ['k', kernelSide],
+        ['s', sluiceSide],
+      ] as const) {
         await side.veth(`p${port}`, outside, `${prefix}${port}`);
-        await side.ip(`link set p${port} address ${Buffer.from(own(port)).toString('hex').replace(/..(?=.)/g, '$&:')}`);
+        await side.ip(
+          `link set p${port} address ${Buffer.from(own(port))
+            .toString('hex')
+            .replace(/..(?=.)/g, '$&:')}`,
+        );
         await wires.open(`${prefix}${port}`, outside, `${prefix}${port}`);
       }
-      await daemon.must(`ip link add p${port} address 02:00:00:00:0b:0${port} type packet dev p${port} netns ${sluiceSide.name}`);
+      await daemon.must(
+        `ip link add p${port} address 02:00:00:00:0b:0${port} type packet dev p${port} netns ${sluiceSide.name}`,
+      );
     }
   });
 
@@ -195,14 +234,22 @@ describe.skipIf(missing)(titled('beside the kernel’s bridge', missing), () => 
 
   /** Both bridges anew, with options as by default and nothing learned. */
   async function rebuild(): Promise<void> {
-    const lines = ['link add br0 type bridge', ...PORTS.map((port) => `link set p${port} master br0`), ...PORTS.map((port) => `link set p${port} up`), 'link set br0 up'];
+    const lines = [
+      'link add br0 type bridge',
+      ...PORTS.map((port) => `link set p${port} master br0`),
+      ...PORTS.map((port) => `link set p${port} up`),
+      'link set br0 up',
+    ];
     await kernel.run('ip link delete br0');
     await kernel.must('sysctl -qw net.ipv6.conf.default.disable_ipv6=1');
     await kernel.ip('link add br0 type bridge mcast_snooping 0', ...lines.slice(1));
     await daemon.sluice('ip link delete br0');
     await daemon.ip(...lines);
     for (const port of PORTS) await until(`p${port} has a carrier`, () => daemon.hasFlag(`p${port}`, 'LOWER_UP'));
-    await until('the kernel’s ports forward', async () => (await kernel.must('bridge link show')).split('state forwarding').length === PORTS.length + 1);
+    await until(
+      'the kernel’s ports forward',
+      async () => (await kernel.must('bridge link show')).split('state forwarding').length === PORTS.length + 1,
+    );
   }
 
   /** Sends one frame into both bridges, and waits until Sluice has done with it; the kernel's has when the sender returns. */
@@ -210,21 +257,34 @@ describe.skipIf(missing)(titled('beside the kernel’s bridge', missing), () => 
     await wires.send(`k${port}`, bytes);
     await wires.send(`s${port}`, bytes);
     received++;
-    await daemon.hasReceived(PORTS.map((n) => `p${n}`), received);
+    await daemon.hasReceived(
+      PORTS.map((n) => `p${n}`),
+      received,
+    );
   }
 
   const wiresOf = (prefix: string): string[] => PORTS.map((port) => `${prefix}${port}`);
 
   /** What came out, one line a frame, in order. */
   async function outputs(prefix: string, frames: Sent[]): Promise<string[]> {
-    const known = new Map(frames.map((sent, n) => [Buffer.from(sent.bytes).toString('hex'), `#${n} ${describeSent(sent)}`]));
+    const known = new Map(
+      frames.map((sent, n) => [Buffer.from(sent.bytes).toString('hex'), `#${n} ${describeSent(sent)}`]),
+    );
     const each = await wires.drainAll(wiresOf(prefix));
-    return each.flatMap((list, port) => list.map((bytes) => bytes.toString('hex')).map((hex) => `p${port} sends ${known.get(hex) ?? `what was not sent: ${hex}`}`));
+    return each.flatMap((list, port) =>
+      list
+        .map((bytes) => bytes.toString('hex'))
+        .map((hex) => `p${port} sends ${known.get(hex) ?? `what was not sent: ${hex}`}`),
+    );
   }
 
   /** Lines of `bridge fdb show` about the test's stations. */
   function stations(text: string): string[] {
-    return text.split('\n').filter((line) => /^02:00:00:00:0[def]/.test(line)).map((line) => line.replace(/ (extern_learn|offload)/g, '').trim()).sort();
+    return text
+      .split('\n')
+      .filter((line) => /^02:00:00:00:0[def]/.test(line))
+      .map((line) => line.replace(/ (extern_learn|offload)/g, '').trim())
+      .sort();
   }
 
   async function expectAlike(frames: Sent[]): Promise<void> {
@@ -236,7 +296,9 @@ describe.skipIf(missing)(titled('beside the kernel’s bridge', missing), () => 
     const ours = await outputs('s', frames);
     expect(theirs.length, 'something comes out').toBeGreaterThan(0);
     expect(ours).toEqual(theirs);
-    expect(stations(await daemon.must('bridge fdb show br br0'))).toEqual(stations(await kernel.must('bridge fdb show br br0')));
+    expect(stations(await daemon.must('bridge fdb show br br0'))).toEqual(
+      stations(await kernel.must('bridge fdb show br br0')),
+    );
   }
 
   async function configure(lines: string[]): Promise<void> {
@@ -245,15 +307,18 @@ describe.skipIf(missing)(titled('beside the kernel’s bridge', missing), () => 
     await daemon.ip(...lines);
   }
 
-  test.each(CASES.map((one, index): [string, Case, number] => [one.title, one, index]))('%s', async (_, { set, state, frames }, index) => {
-    await rebuild();
-    await configure(set);
-    if (state !== undefined) {
-      await kernel.must(`bridge ${state}`);
-      await daemon.must(`bridge ${state}`);
-    }
-    await expectAlike(frames ?? framesOf(SEED + index, FRAMES));
-  });
+  test.each(CASES.map((one, index): [string, Case, number] => [one.title, one, index]))(
+    '%s',
+    async (_, { set, state, frames }, index) => {
+      await rebuild();
+      await configure(set);
+      if (state !== undefined) {
+        await kernel.must(`bridge ${state}`);
+        await daemon.must(`bridge ${state}`);
+      }
+      await expectAlike(frames ?? framesOf(SEED + index, FRAMES));
+    },
+  );
 
   test('fixed entries of the FDB', async () => {
     await rebuild();
@@ -282,8 +347,14 @@ describe.skipIf(missing)(titled('beside the kernel’s bridge', missing), () => 
     await configure([slave(0, 'isolated off'), slave(2, 'learning on'), 'link set p1 nomaster', 'link set p3 down']);
     await expectAlike(framesOf(SEED - 5, FRAMES).filter(({ port }) => port !== 1 && port !== 3));
     await configure(['link set p1 master br0', 'link set p3 up']);
-    await until('the kernel’s ports forward', async () => (await kernel.must('bridge link show')).split('state forwarding').length === PORTS.length + 1);
-    await until('ours do', async () => (await daemon.must('bridge link show')).split('state forwarding').length === PORTS.length + 1);
+    await until(
+      'the kernel’s ports forward',
+      async () => (await kernel.must('bridge link show')).split('state forwarding').length === PORTS.length + 1,
+    );
+    await until(
+      'ours do',
+      async () => (await daemon.must('bridge link show')).split('state forwarding').length === PORTS.length + 1,
+    );
     await expectAlike(framesOf(SEED - 6, FRAMES));
   });
 

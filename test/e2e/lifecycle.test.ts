@@ -19,7 +19,10 @@ async function bridged(daemon: Daemon, count: number): Promise<Host[]> {
   await daemon.ip('link add br0 type bridge', 'link set br0 up');
   for (const [i, host] of hosts.entries()) {
     const n = i + 1;
-    await daemon.ip(`link add t${n} type tap peer name eth0 netns ${host.name} addr 10.9.0.${n}/24 up`, `link set t${n} master br0 up`);
+    await daemon.ip(
+      `link add t${n} type tap peer name eth0 netns ${host.name} addr 10.9.0.${n}/24 up`,
+      `link set t${n} master br0 up`,
+    );
   }
   return hosts;
 }
@@ -50,7 +53,10 @@ describe.skipIf(missing)(titled('things that vanish', missing), () => {
     expect(await pings(first, 3)).toContain('1 received');
     await flood.stop();
     await daemon.must('ip link delete t2');
-    await daemon.ip(`link add t2 type tap peer name eth0 netns ${second.name} addr 10.9.0.2/24 up`, 'link set t2 master br0 up');
+    await daemon.ip(
+      `link add t2 type tap peer name eth0 netns ${second.name} addr 10.9.0.2/24 up`,
+      'link set t2 master br0 up',
+    );
     expect(await pings(third, 2)).toContain('1 received');
     await expectConserved(daemon);
   });
@@ -81,7 +87,9 @@ describe.skipIf(missing)(titled('things that vanish', missing), () => {
   });
 
   describe('a namespace with a packet port in it goes, though the port’s socket lies in it', () => {
-    async function withPort(netns: (edge: Host) => string): Promise<{ daemon: Daemon; edge: Host; witness: Host; device: string }> {
+    async function withPort(
+      netns: (edge: Host) => string,
+    ): Promise<{ daemon: Daemon; edge: Host; witness: Host; device: string }> {
       const daemon = await scene.current.daemon();
       const [witness] = await bridged(daemon, 2);
       const [edge, far] = await scene.current.hosts(2);
@@ -299,7 +307,9 @@ describe.skipIf(missing)(titled('the control socket', missing), () => {
     const daemon = await scene.current.daemon();
     const second = await run([...SLUICE, '--socket', daemon.socket, 'up']);
     expect(second).toMatchObject({ status: 1, out: '' });
-    expect(second.err).toMatch(/^cannot listen at .*: a daemon answers there; stop it with "sluice down", or choose another --socket\n$/);
+    expect(second.err).toMatch(
+      /^cannot listen at .*: a daemon answers there; stop it with "sluice down", or choose another --socket\n$/,
+    );
     expect(existsSync(daemon.socket)).toBe(true);
     expect((await daemon.status()).received).toBe(0);
   });
@@ -322,7 +332,9 @@ describe.skipIf(missing)(titled('the control socket', missing), () => {
 
 describe.skipIf(missing)(titled('a virtual machine’s own TAP', missing), () => {
   /** A process that holds the TAP as QEMU does, and a daemon with a packet port on the device. */
-  async function machine(current: Scene): Promise<{ daemon: Daemon; wires: ReturnType<Scene['wires']>; home: Host; friend: Host }> {
+  async function machine(
+    current: Scene,
+  ): Promise<{ daemon: Daemon; wires: ReturnType<Scene['wires']>; home: Host; friend: Host }> {
     const home = await current.host();
     const wires = current.wires();
     await home.must('sysctl -qw net.ipv6.conf.default.disable_ipv6=1');
@@ -357,7 +369,9 @@ describe.skipIf(missing)(titled('a virtual machine’s own TAP', missing), () =>
     const { daemon, home } = await machine(scene.current);
     const { status, err } = await daemon.sluice('ip link add vm0 type tap');
     expect(status).toBe(2);
-    expect(err).toMatch(/^RTNETLINK answers: Device or resource busy\ncannot create tap "vm0": .*; .*type packet dev.*\n$/);
+    expect(err).toMatch(
+      /^RTNETLINK answers: Device or resource busy\ncannot create tap "vm0": .*; .*type packet dev.*\n$/,
+    );
     expect(await names(home)).toEqual(['lo', 'vm0']);
   });
 
@@ -376,7 +390,12 @@ const missingUnshare = missing || lacking('unshare');
 describe.skipIf(missingUnshare)(titled('without root', missingUnshare), () => {
   test('in a user namespace the daemon works as with root', async () => {
     const daemon = await scene.current.daemon({ under: ['unshare', '--user', '--map-root-user', '--net', '--mount'] });
-    await daemon.ip('link add br0 type bridge', 'link add t1 type tap up', 'link set t1 master br0 up', 'link set br0 up');
+    await daemon.ip(
+      'link add br0 type bridge',
+      'link add t1 type tap up',
+      'link set t1 master br0 up',
+      'link set br0 up',
+    );
     await until('t1 has a carrier', () => daemon.hasFlag('t1', 'LOWER_UP'));
     expect(await daemon.stop()).toBe(0);
   });

@@ -63,7 +63,10 @@ describe.skipIf(missing)(titled('packet ports', missing), () => {
     ['802.1ad around 802.1Q', tagged(payload, [0x88a8, 7], [0x8100, 5])],
     ['two 802.1Q tags', tagged(payload, [0x8100, 7], [0x8100, 5])],
     ['a tagged frame of full size', tagged(frame(A, BROADCAST, { length: 1514 }), [0x8100, 5])],
-    ['a tagged frame with two bytes, the least the kernel passes', tagged(frame(A, BROADCAST, { length: 16 }), [0x8100, 5])],
+    [
+      'a tagged frame with two bytes, the least the kernel passes',
+      tagged(frame(A, BROADCAST, { length: 16 }), [0x8100, 5]),
+    ],
   ])('%s: its tags are as they were', async (_, bytes) => {
     expect(hex(await carry('p1', 'p2', [bytes]))).toEqual(hex([bytes]));
   });
@@ -82,7 +85,11 @@ describe.skipIf(missing)(titled('packet ports', missing), () => {
 
   test('what a port sends does not come back into it', async () => {
     const before = await daemon.atRest();
-    await carry('p1', 'p2', Array.from({ length: 50 }, () => frame(A, BROADCAST)));
+    await carry(
+      'p1',
+      'p2',
+      Array.from({ length: 50 }, () => frame(A, BROADCAST)),
+    );
     const after = await daemon.atRest();
     expect(after.received - before.received).toBe(51);
     expect(after.links.p2.transmitted - before.links.p2.transmitted).toBe(51);
@@ -90,7 +97,9 @@ describe.skipIf(missing)(titled('packet ports', missing), () => {
   });
 
   test('frames keep their order', async () => {
-    const frames = Array.from({ length: 500 }, (_, n) => frame(A, mac(0x9000), { length: 60 + ((n * 37) % 1400), fill: n & 255 }));
+    const frames = Array.from({ length: 500 }, (_, n) =>
+      frame(A, mac(0x9000), { length: 60 + ((n * 37) % 1400), fill: n & 255 }),
+    );
     expect(hex(await carry('p1', 'p3', frames))).toEqual(hex(frames));
   });
 
@@ -115,7 +124,8 @@ describe.skipIf(missing)(titled('packet ports', missing), () => {
 
 describe.skipIf(missing)(titled('a device on which the kernel answers too', missing), () => {
   const scene = sceneOfEach();
-  const WARNING = /^the kernel's own stack has an address on "uplink" and answers to the same frames; stop it with: .*\n$/;
+  const WARNING =
+    /^the kernel's own stack has an address on "uplink" and answers to the same frames; stop it with: .*\n$/;
 
   async function device(): Promise<{ daemon: Daemon; edge: Host }> {
     const daemon = await scene.current.daemon();
@@ -126,7 +136,11 @@ describe.skipIf(missing)(titled('a device on which the kernel answers too', miss
 
   test('a silent device: not a word', async () => {
     const { daemon, edge } = await device();
-    expect(await daemon.sluice(`ip link add p1 type packet dev uplink netns ${edge.name}`)).toEqual({ status: 0, out: '', err: '' });
+    expect(await daemon.sluice(`ip link add p1 type packet dev uplink netns ${edge.name}`)).toEqual({
+      status: 0,
+      out: '',
+      err: '',
+    });
     expect(await daemon.status()).not.toHaveProperty('warnings');
     expect((await daemon.sluice('doctor')).out).not.toContain('uplink');
   });
@@ -143,7 +157,9 @@ describe.skipIf(missing)(titled('a device on which the kernel answers too', miss
   test('IPv6 enabled: the same; doctor lists the port, and no more when it is silenced as the warning says', async () => {
     const { daemon, edge } = await device();
     await edge.must('sysctl -qw net.ipv6.conf.uplink.disable_ipv6=0');
-    await until('the device has its address', async () => (await edge.must('ip -6 addr show dev uplink')).includes('fe80'));
+    await until('the device has its address', async () =>
+      (await edge.must('ip -6 addr show dev uplink')).includes('fe80'),
+    );
     const { err } = await daemon.sluice(`ip link add p1 type packet dev uplink netns ${edge.name}`);
     expect(err).toMatch(WARNING);
     expect((await daemon.sluice('doctor')).out).toContain('"uplink"');
@@ -173,7 +189,10 @@ describe.skipIf(missingNft)(titled('behind a firewall', missingNft), () => {
       await daemon.must(`ip link set ${port} master br0 up`);
       await wires.open(port, far, port);
     }
-    const request = Buffer.from(`ffffffffffff${'02000000000a'}08060001080006040001${'02000000000a'}0a090002${'000000000000'}0a090001`, 'hex');
+    const request = Buffer.from(
+      `ffffffffffff${'02000000000a'}08060001080006040001${'02000000000a'}0a090002${'000000000000'}0a090001`,
+      'hex',
+    );
     await wires.send('p1', request);
     expect(hex(await wires.take('p2', 1))).toEqual(hex([request]));
     expect(await wires.drain('p1')).toEqual([]);

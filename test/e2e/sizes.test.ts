@@ -93,13 +93,17 @@ describe.skipIf(missing)(titled('MTUs', missing), () => {
 
   test('frames of every size up to the MTU arrive to the byte', async () => {
     const to = (await second.link('eth0'))?.address ?? '';
-    const lengths = [14, 15, 17, 18, 59, 60, 61, 64, 127, 128, 1000, 1514, 1984, 2000, 2034, 2035, 2036, 2048, 2049, 4096, 9013, 9014];
+    const lengths = [
+      14, 15, 17, 18, 59, 60, 61, 64, 127, 128, 1000, 1514, 1984, 2000, 2034, 2035, 2036, 2048, 2049, 4096, 9013, 9014,
+    ];
     const frames = lengths.map((length) => frame(A, to, { length, fill: length }));
     await wires.drain('second');
     await wires.send('first', ...frames);
     const isOurs = (bytes: Buffer): boolean => bytes.subarray(0, 12).equals(frames[0].subarray(0, 12));
     const arrived = (await wires.drain('second')).filter(isOurs);
-    expect(arrived.map((bytes) => bytes.toString('hex'))).toEqual(frames.map((bytes) => Buffer.from(bytes).toString('hex')));
+    expect(arrived.map((bytes) => bytes.toString('hex'))).toEqual(
+      frames.map((bytes) => Buffer.from(bytes).toString('hex')),
+    );
   });
 
   test('the MTU of our end can be changed while frames flow', async () => {

@@ -19,7 +19,9 @@ describe.skipIf(missing)(titled('three hosts on TAPs', missing), () => {
     await daemon.must('ip link add br0 type bridge');
     for (const [i, { name }] of hosts.entries()) {
       const n = i + 1;
-      await daemon.must(`ip link add t${n} type tap peer name eth0 netns ${name} addr 10.9.0.${n}/24 addr 2001:db8::${n}/64 up`);
+      await daemon.must(
+        `ip link add t${n} type tap peer name eth0 netns ${name} addr 10.9.0.${n}/24 addr 2001:db8::${n}/64 up`,
+      );
       await daemon.must(`ip link set t${n} master br0 up`);
     }
     await daemon.must('ip link set br0 up');
@@ -32,7 +34,9 @@ describe.skipIf(missing)(titled('three hosts on TAPs', missing), () => {
     });
   });
 
-  const pairs = [0, 1, 2].flatMap((from) => [0, 1, 2].filter((to) => to !== from).map((to): [number, number] => [from, to]));
+  const pairs = [0, 1, 2].flatMap((from) =>
+    [0, 1, 2].filter((to) => to !== from).map((to): [number, number] => [from, to]),
+  );
 
   test.each(pairs)('host %i pings host %i over IPv4, after ARP', async (from, to) => {
     const out = await hosts[from].must(`ping -n -c 2 -i 0.01 -W 5 10.9.0.${to + 1}`);
@@ -66,11 +70,14 @@ describe.skipIf(missing)(titled('three hosts on TAPs', missing), () => {
 
   test('the FDB has learned each host behind its port', async () => {
     const text = await daemon.must('bridge fdb show');
-    const stations = await daemon.json<Array<{ mac: string; ifname: string; master: string; state: string }>>('bridge -j fdb show');
+    const stations =
+      await daemon.json<Array<{ mac: string; ifname: string; master: string; state: string }>>('bridge -j fdb show');
     for (const [i, host] of hosts.entries()) {
       const link = await host.link('eth0');
       expect(text).toContain(`${link?.address} dev t${i + 1} master br0`);
-      expect(stations).toContainEqual(expect.objectContaining({ mac: link?.address, ifname: `t${i + 1}`, master: 'br0', state: '' }));
+      expect(stations).toContainEqual(
+        expect.objectContaining({ mac: link?.address, ifname: `t${i + 1}`, master: 'br0', state: '' }),
+      );
     }
     const learned = stations.filter(({ state }) => state === '');
     expect(new Set(learned.map(({ mac }) => mac)).size).toBe(3);
@@ -102,9 +109,16 @@ describe.skipIf(missing)(titled('three hosts on TAPs', missing), () => {
 
   test('counters of ip -s link are those of status', async () => {
     const { links } = await daemon.atRest();
-    const shown = await daemon.json<Array<{ ifname: string; stats64: { rx: { packets: number }; tx: { packets: number } } }>>('ip -j -s link show');
+    const shown =
+      await daemon.json<Array<{ ifname: string; stats64: { rx: { packets: number }; tx: { packets: number } } }>>(
+        'ip -j -s link show',
+      );
     for (const { ifname, stats64 } of shown.filter((link) => link.ifname !== 'br0')) {
-      expect([ifname, stats64.rx.packets, stats64.tx.packets]).toEqual([ifname, links[ifname].received, links[ifname].transmitted]);
+      expect([ifname, stats64.rx.packets, stats64.tx.packets]).toEqual([
+        ifname,
+        links[ifname].received,
+        links[ifname].transmitted,
+      ]);
     }
   });
 

@@ -157,7 +157,14 @@ describe.skipIf(missing)(titled('data arrives whole', missing), () => {
 
   test('nothing was dropped for its size, its header, or for want of room', async () => {
     const { drops } = await daemon.atRest();
-    for (const reason of ['tx_mtu', 'bad_vnet_header', 'tx_unsegmentable', 'tx_arena_full', 'arena_full', 'datapath_error']) {
+    for (const reason of [
+      'tx_mtu',
+      'bad_vnet_header',
+      'tx_unsegmentable',
+      'tx_arena_full',
+      'arena_full',
+      'datapath_error',
+    ]) {
       expect([reason, drops[reason] ?? 0]).toEqual([reason, 0]);
     }
   });

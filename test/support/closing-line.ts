@@ -4,7 +4,8 @@
  */
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
-const count = (tests: readonly TestCase[], state: string): number => tests.filter((test) => test.result().state === state).length;
+const count = (tests: readonly TestCase[], state: string): number =>
+  tests.filter((test) => test.result().state === state).length;
 
 function reasonOf(test: TestCase): string {
   const result = test.result();

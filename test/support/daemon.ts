@@ -117,7 +117,8 @@ export class Daemon {
     let before = await this.status();
     await until('the traffic stops', async () => {
       const status = await this.status();
-      const isStill = status.held === 0 && status.received === before.received && status.transmitted === before.transmitted;
+      const isStill =
+        status.held === 0 && status.received === before.received && status.transmitted === before.transmitted;
       before = status;
       return isStill;
     });

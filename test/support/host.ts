@@ -2,7 +2,7 @@
  * A host of a test network: a kernel network namespace of its own, named sl<pid>-<n>, with the real tools run inside.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { type Outcome, Program, must, run, wordsOf } from './program.js';
+import { must, type Outcome, Program, run, wordsOf } from './program.js';
 
 const FOLDER = '/run/netns';
 let count = 0;

@@ -47,10 +47,15 @@ export async function must(argv: readonly string[], input = ''): Promise<string>
 }
 
 /** Resolves when `isTrue` is; looks often at first. */
-export async function until(what: string | (() => string), isTrue: () => boolean | Promise<boolean>, patienceMs = PATIENCE_MS): Promise<void> {
+export async function until(
+  what: string | (() => string),
+  isTrue: () => boolean | Promise<boolean>,
+  patienceMs = PATIENCE_MS,
+): Promise<void> {
   const end = Date.now() + patienceMs;
   for (let pauseMs = 1; !(await isTrue()); pauseMs = Math.min(pauseMs * 2, 50)) {
-    if (Date.now() > end) throw new Error(`waited ${patienceMs} ms in vain: ${typeof what === 'string' ? what : what()}`);
+    if (Date.now() > end)
+      throw new Error(`waited ${patienceMs} ms in vain: ${typeof what === 'string' ? what : what()}`);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
@@ -118,7 +123,10 @@ export class Program {
         resolve(line);
       };
       this.child.stdout?.on('data', look);
-      void this.ended.then((status) => reject(new Error(`${this.child.spawnargs.join(' ')} ended with ${status}:\n${this.err}`)), reject);
+      void this.ended.then(
+        (status) => reject(new Error(`${this.child.spawnargs.join(' ')} ended with ${status}:\n${this.err}`)),
+        reject,
+      );
       look();
     });
   }

@@ -23,7 +23,14 @@ async function report(program: Program): Promise<Digest> {
   return JSON.parse(program.out.trim().split('\n').pop() ?? '') as Digest;
 }
 
-async function transfer(from: Host, to: Host, address: string, what: string, receiver: string, sender: string): Promise<Transfer> {
+async function transfer(
+  from: Host,
+  to: Host,
+  address: string,
+  what: string,
+  receiver: string,
+  sender: string,
+): Promise<Transfer> {
   port++;
   const python = (words: string): string[] => ['python3', SCRIPT, ...wordsOf(words)];
   const receiving = to.start(python(`receive ${what} ${address} ${port} ${receiver}`));
@@ -46,7 +53,13 @@ export function sendStream(from: Host, to: Host, address: string, bytes: number)
 }
 
 /** UDP datagrams of `segment` bytes, handed to the kernel as superframes. */
-export function sendSuperframes(from: Host, to: Host, address: string, bytes: number, segment: number): Promise<Transfer> {
+export function sendSuperframes(
+  from: Host,
+  to: Host,
+  address: string,
+  bytes: number,
+  segment: number,
+): Promise<Transfer> {
   return transfer(from, to, address, 'udp', String(segment), `${bytes} ${segment}`);
 }
 
@@ -67,7 +80,7 @@ export async function iperf(from: Host, to: Host, address: string, words: string
     const { end, error } = JSON.parse(out) as { end: Record<string, Record<string, number>>; error?: string };
     if (status !== 0 || error !== undefined) throw new Error(`iperf3: ${error ?? err}`);
     const sum = end.sum_received ?? end.sum;
-    return { bytes: sum.bytes, bitsPerSecond: sum.bits_per_second, lostPackets: (end.sum ?? {}).lost_packets ?? 0 };
+    return { bytes: sum.bytes, bitsPerSecond: sum.bits_per_second, lostPackets: end.sum?.lost_packets ?? 0 };
   } finally {
     await server.stop('SIGKILL');
   }
