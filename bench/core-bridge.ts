@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { Bench } from 'tinybench';
 import { BURST } from '../src/core/arena.js';
 import '../src/io/shim.js';
-import { Engine } from '../src/engine.js';
 import { Dataplane, PORT_DEFAULTS, PortState } from '../src/datapath.js';
+import { Engine } from '../src/engine.js';
 import { LoopPort } from '../src/io/memory-port.js';
 import { type Measure, median, type Options, type Row, round } from './measure.js';
 import { run } from './program.js';
@@ -34,7 +34,14 @@ function prepare(frames: number, stations: number, from: number, random: () => n
   const words = new Int32Array(frames * 4);
   const bytes = new Uint8Array(words.buffer);
   const half = stations / 2;
-  const mac = (side: number, n: number): number[] => [2, side, (n * 0x9d) & 0xff, (n >> 16) & 0xff, (n >> 8) & 0xff, n & 0xff];
+  const mac = (side: number, n: number): number[] => [
+    2,
+    side,
+    (n * 0x9d) & 0xff,
+    (n >> 16) & 0xff,
+    (n >> 8) & 0xff,
+    n & 0xff,
+  ];
   for (let i = 0; i < frames; i++) {
     const source = i < half ? i : random() % half;
     const frame = [...mac(3 - from, random() % half), ...mac(from, source), 0x08, 0x00];
@@ -134,4 +141,5 @@ export const core: Measure = {
   run: async (names, options) => names.map((name) => rowOf(name, options)),
 };
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) measureHere(Number(process.argv[2] ?? 1000), Number(process.argv[3] ?? 2));
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  measureHere(Number(process.argv[2] ?? 1000), Number(process.argv[3] ?? 2));

@@ -7,10 +7,11 @@
  * `wait` says that it has more. With nothing active the engine spins for a short adaptive time and then
  * sleeps until a port, a timer or the control plane wakes it.
  */
-import type { Dataplane } from './datapath.js';
+
 import { BURST } from './core/arena.js';
 import { DropReason } from './core/drop.js';
 import { Counter, type Link, MAX_LINKS } from './core/links.js';
+import type { Dataplane } from './datapath.js';
 
 /** Table slots looked at in one round of the ageing sweep. */
 const SWEEP_BUDGET = 512;

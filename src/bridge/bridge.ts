@@ -106,7 +106,9 @@ export class Bridging {
       readAddresses(n, domain);
       if (fdb.isCrowded) guessSlots(n);
       const flags = linkFlags[port];
-      const isPlain = (flags & (LinkFlag.FORWARDING | LinkFlag.LEARNING | LinkFlag.LOCKED)) === (LinkFlag.FORWARDING | LinkFlag.LEARNING);
+      const isPlain =
+        (flags & (LinkFlag.FORWARDING | LinkFlag.LEARNING | LinkFlag.LOCKED)) ===
+        (LinkFlag.FORWARDING | LinkFlag.LEARNING);
       for (let i = 0; i < n; i++) {
         const frame = burst[i];
         const low = $low[i];
@@ -121,10 +123,17 @@ export class Bridging {
           egress.drop(frame, port, DropReason.SOURCE_INVALID);
           continue;
         }
-        if (high === GROUP_HIGH && (low & GROUP_LOW_MASK) === GROUP_LOW && !bridging.forwardsGroup(bridge, frame, port, low, i, now)) continue;
+        if (
+          high === GROUP_HIGH &&
+          (low & GROUP_LOW_MASK) === GROUP_LOW &&
+          !bridging.forwardsGroup(bridge, frame, port, low, i, now)
+        )
+          continue;
         if (isPlain) {
           const near = $sourceSlot[i];
-          const slot = fdb.holds(near, sourceLow, sourceHigh, domain) ? near : fdb.find(near, sourceLow, sourceHigh, domain);
+          const slot = fdb.holds(near, sourceLow, sourceHigh, domain)
+            ? near
+            : fdb.find(near, sourceLow, sourceHigh, domain);
           if (slot === NONE || fdb.isStale(slot, port, now)) bridging.learn(slot, i, domain, port, now);
         } else if (!bridging.admits(frame, port, flags, i, domain, now)) continue;
 
@@ -179,7 +188,15 @@ export class Bridging {
   private learn(slot: number, i: number, domain: number, port: Link, now: number): void {
     // A bridge that remembers nobody for any time does not learn (br_fdb_update).
     if (this.fdb.ageing[domain >>> 12] === 0) return;
-    const answer = this.fdb.learn(slot, this.$sourceSlot[i], this.$sourceLow[i], this.$sourceHigh[i], domain, port, now);
+    const answer = this.fdb.learn(
+      slot,
+      this.$sourceSlot[i],
+      this.$sourceLow[i],
+      this.$sourceHigh[i],
+      domain,
+      port,
+      now,
+    );
     if (answer === Learned.REFUSED) this.links.counters[(port << Counter.SHIFT) + Counter.LEARN_REFUSED]++;
     else if (answer === Learned.MOVED) this.links.counters[(port << Counter.SHIFT) + Counter.STATION_MOVES]++;
   }
@@ -219,7 +236,15 @@ export class Bridging {
   }
 
   /** Broadcast and multicast: to the ports that flood it, and to br0. */
-  private forwardGroup(bridge: Bridge, frame: Frame, port: Link, flags: number, high: number, low: number, now: number): void {
+  private forwardGroup(
+    bridge: Bridge,
+    frame: Frame,
+    port: Link,
+    flags: number,
+    high: number,
+    low: number,
+    now: number,
+  ): void {
     const isBroadcast = (high & low) === 0xffff && low === -1;
     const counters = this.links.counters;
     counters[(port << Counter.SHIFT) + Counter.RX_MULTICAST]++;
@@ -268,7 +293,8 @@ export class Bridging {
   /** To the local stack of a link (br0, or a port for 01:80:C2:00:00:0X). */
   private deliver(link: Link, frame: Frame): void {
     const { counters, flags, totals } = this.links;
-    if ((flags[link] & LinkFlag.CAPTURE) !== 0 && (flags[link] & LinkFlag.BRIDGE) !== 0) this.egress.tap?.(link, frame, false);
+    if ((flags[link] & LinkFlag.CAPTURE) !== 0 && (flags[link] & LinkFlag.BRIDGE) !== 0)
+      this.egress.tap?.(link, frame, false);
     counters[(link << Counter.SHIFT) + Counter.DELIVERED]++;
     counters[(link << Counter.SHIFT) + Counter.DELIVERED_BYTES] += this.arena.length[frame];
     totals[Total.DELIVERED]++;

@@ -292,6 +292,4 @@ export interface ApiError {
   message: string;
 }
 
-export type Answer<T = unknown> =
-  | { id: number; result: T; end?: boolean }
-  | { id: number; error: ApiError };
+export type Answer<T = unknown> = { id: number; result: T; end?: boolean } | { id: number; error: ApiError };

@@ -1,12 +1,13 @@
 /*
  * The `capture` requests of clients: frames from the engine, on to the connection that asked.
  */
+
+import { parse } from '../wire/filter.js';
 import type { CaptureInfo, Request } from './api.js';
 import type { CapturedFrame, CapturedFrames } from './captures.js';
 import type { EngineThread } from './engine-thread.js';
 import type { Network } from './network.js';
 import type { Connection } from './server.js';
-import { parse } from '../wire/filter.js';
 
 /** A client that has more than this unread is let catch up. */
 const BACKLOG_BYTES = 4 << 20;

@@ -3,8 +3,8 @@
  */
 import { SluiceError } from '../core/errors.js';
 import type { Done, Request } from './api.js';
-import type { DataplaneConfig } from './config.js';
 import { CaptureStreams } from './capture-streams.js';
+import type { DataplaneConfig } from './config.js';
 import { EngineThread } from './engine-thread.js';
 import { Handler } from './handler.js';
 import type { Link } from './link.js';
@@ -110,7 +110,9 @@ class Daemon {
   }
 
   private scheduleRecheck(): void {
-    const isWaiting = this.network.all().some((link) => link.kind === 'packet' && link.isUp && !link.hasCarrier && link.device !== undefined);
+    const isWaiting = this.network
+      .all()
+      .some((link) => link.kind === 'packet' && link.isUp && !link.hasCarrier && link.device !== undefined);
     if (!isWaiting) {
       clearInterval(this.recheck);
       this.recheck = undefined;
@@ -131,9 +133,12 @@ class Daemon {
 }
 
 /** What `-c FILE` and the options say together. */
-async function startUp(options: DaemonOptions): Promise<{ dataplane: Required<DataplaneConfig>; text: string | undefined }> {
+async function startUp(
+  options: DaemonOptions,
+): Promise<{ dataplane: Required<DataplaneConfig>; text: string | undefined }> {
   const { loadConfig, DATAPLANE_DEFAULTS } = await import('./config.js');
-  if (options.config === undefined) return { dataplane: { ...DATAPLANE_DEFAULTS, poll: options.poll ?? DATAPLANE_DEFAULTS.poll }, text: undefined };
+  if (options.config === undefined)
+    return { dataplane: { ...DATAPLANE_DEFAULTS, poll: options.poll ?? DATAPLANE_DEFAULTS.poll }, text: undefined };
   const { dataplane, text } = loadConfig(options.config);
   return { dataplane: { ...dataplane, poll: options.poll ?? dataplane.poll }, text };
 }

@@ -81,7 +81,9 @@ export class EngineThread {
   }
 
   /** One call and its result. */
-  async call<K extends keyof Callable>(...call: [K, ...Parameters<Callable[K]>]): Promise<Awaited<ReturnType<Callable[K]>>> {
+  async call<K extends keyof Callable>(
+    ...call: [K, ...Parameters<Callable[K]>]
+  ): Promise<Awaited<ReturnType<Callable[K]>>> {
     const [result] = await this.transact([call as unknown as Call]);
     return result as Awaited<ReturnType<Callable[K]>>;
   }

@@ -12,7 +12,11 @@ import { ethtoolOf, statusOf } from './status.js';
 
 export function apiErrorOf(error: unknown): ApiError {
   if (error instanceof SluiceError) {
-    return { errno: error.errno, message: error.message, ...(error.extack === undefined ? {} : { extack: error.extack }) };
+    return {
+      errno: error.errno,
+      message: error.message,
+      ...(error.extack === undefined ? {} : { extack: error.extack }),
+    };
   }
   return { errno: 'EIO', message: `cannot carry out the request: ${(error as Error).stack ?? error}; this is a bug` };
 }
@@ -69,7 +73,10 @@ export class Handler {
       case 'status':
         return this.status();
       default:
-        throw new SluiceError('EOPNOTSUPP', `cannot carry out "${(request as { op: string }).op}": there is no such request; use a client of this version`);
+        throw new SluiceError(
+          'EOPNOTSUPP',
+          `cannot carry out "${(request as { op: string }).op}": there is no such request; use a client of this version`,
+        );
     }
   }
 

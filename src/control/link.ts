@@ -1,8 +1,9 @@
 /*
  * A link as the control plane knows it, and as iproute2 shows it.
  */
-import { Counter, LinkFlag } from '../core/links.js';
+
 import { DROP_REASONS, DropReason } from '../core/drop.js';
+import { Counter, LinkFlag } from '../core/links.js';
 import { PortState } from '../datapath.js';
 import { formatMacAt } from '../wire/format.js';
 import type { AddLink, LinkData, LinkInfo, Stats64 } from './api.js';
@@ -109,7 +110,8 @@ function carrierOf(link: Link): boolean {
 
 /** The state that the datapath has given a bridge port. */
 function portState(link: Link): PortState {
-  if (!link.isUp || !link.hasCarrier || link.master?.isUp !== true || link.port === undefined) return PortState.DISABLED;
+  if (!link.isUp || !link.hasCarrier || link.master?.isUp !== true || link.port === undefined)
+    return PortState.DISABLED;
   return link.port.state;
 }
 

@@ -19,7 +19,11 @@ function wanted(bridge: Link): Map<string, Local> {
   }
   const isZero = bridge.address.every((byte) => byte === 0);
   if (!isZero && !out.has(macText(bridge.address))) {
-    out.set(macText(bridge.address), { address: bridge.address, port: bridge.number, flags: flags | FdbFlag.OF_BRIDGE });
+    out.set(macText(bridge.address), {
+      address: bridge.address,
+      port: bridge.number,
+      flags: flags | FdbFlag.OF_BRIDGE,
+    });
   }
   return out;
 }
@@ -37,7 +41,15 @@ export class Locals {
     }
     for (const [mac, local] of next) {
       if (old.get(mac)?.port === local.port) continue;
-      calls.push(['setStation', bridge.number, 0, macHigh(local.address), macLow(local.address), local.port, local.flags]);
+      calls.push([
+        'setStation',
+        bridge.number,
+        0,
+        macHigh(local.address),
+        macLow(local.address),
+        local.port,
+        local.flags,
+      ]);
     }
     this.present.set(bridge.number, next);
   }

@@ -38,22 +38,34 @@ function refuse(errno: string, message: string, extack?: string): never {
 function checkName(name: string): void {
   const bytes = Buffer.byteLength(name);
   if (bytes >= 1 && bytes <= 15 && !/[\s/:]/.test(name) && name !== '.' && name !== '..') return;
-  refuse('EINVAL', `cannot name a link "${name}": it is ${bytes} bytes long or has a space, slash or colon; use 1 to 15 bytes`);
+  refuse(
+    'EINVAL',
+    `cannot name a link "${name}": it is ${bytes} bytes long or has a space, slash or colon; use 1 to 15 bytes`,
+  );
 }
 
 function checkMtu(name: string, kind: Link['kind'], mtu: number): void {
   const max = maxMtu(kind);
   if (mtu < MIN_MTU) {
-    refuse('EINVAL', `cannot set mtu of "${name}": ${mtu} is below ${MIN_MTU}; use ${MIN_MTU} to ${max}`, 'mtu less than device minimum');
+    refuse(
+      'EINVAL',
+      `cannot set mtu of "${name}": ${mtu} is below ${MIN_MTU}; use ${MIN_MTU} to ${max}`,
+      'mtu less than device minimum',
+    );
   }
   if (mtu > max) {
-    refuse('EINVAL', `cannot set mtu of "${name}": ${mtu} is above ${max}; use ${MIN_MTU} to ${max}`, 'mtu greater than device maximum');
+    refuse(
+      'EINVAL',
+      `cannot set mtu of "${name}": ${mtu} is above ${max}; use ${MIN_MTU} to ${max}`,
+      'mtu greater than device maximum',
+    );
   }
 }
 
 function macOf(name: string, text: string): Uint8Array {
   const address = parseMac(text);
-  if (address === undefined) return refuse('EINVAL', `cannot set address of "${name}": "${text}" is no MAC address; write six hex bytes`);
+  if (address === undefined)
+    return refuse('EINVAL', `cannot set address of "${name}": "${text}" is no MAC address; write six hex bytes`);
   if ((address[0] & 1) !== 0 || address.every((byte) => byte === 0)) {
     refuse('EADDRNOTAVAIL', `cannot set address of "${name}": ${text} is a group address or zero; use a unicast one`);
   }
@@ -133,7 +145,9 @@ export class Network {
   async list(name?: string): Promise<ReturnType<typeof linkInfo>[]> {
     const links = name === undefined ? this.all() : [this.get(name, 'show')];
     const ports = links.filter((link) => link.device !== undefined);
-    const calls = ports.map(({ number, kind, device }): Call => ['deviceIsUp', number, device?.fds[0] ?? -1, kind === 'tap']);
+    const calls = ports.map(
+      ({ number, kind, device }): Call => ['deviceIsUp', number, device?.fds[0] ?? -1, kind === 'tap'],
+    );
     if (calls.length > 0) {
       const results = await this.engine.transact(calls);
       ports.forEach((link, i) => {
@@ -145,7 +159,9 @@ export class Network {
 
   /** Of packet ports: what else answers on their devices. */
   warnings(): string[] {
-    return this.all().flatMap(({ kind, device }) => (kind === 'packet' && device !== undefined ? packetWarnings(device.dev, device.netns) : []));
+    return this.all().flatMap(({ kind, device }) =>
+      kind === 'packet' && device !== undefined ? packetWarnings(device.dev, device.netns) : [],
+    );
   }
 
   /** Packet ports that are up but had no carrier: has their device come back? */
@@ -165,7 +181,8 @@ export class Network {
   async add(request: AddLink): Promise<string[]> {
     const { name, kind } = request;
     checkName(name);
-    if (this.links.has(name)) refuse('EEXIST', `cannot add link "${name}": the name is taken; choose another or delete that link`);
+    if (this.links.has(name))
+      refuse('EEXIST', `cannot add link "${name}": the name is taken; choose another or delete that link`);
     const mtu = request.mtu ?? DEFAULT_MTU;
     checkMtu(name, kind, mtu);
     const master = request.master === undefined ? undefined : this.bridgeFor(request.master, kind, name);
@@ -265,7 +282,10 @@ export class Network {
       refuse('EINVAL', `cannot add link "${link.name}": ${queues} queues are not possible; use 1 to ${MAX_QUEUES}`);
     }
     if (persist && at.netns !== undefined) {
-      refuse('EINVAL', `cannot add link "${link.name}": a persistent device in another namespace could not be attached to again; leave out netns or persist`);
+      refuse(
+        'EINVAL',
+        `cannot add link "${link.name}": a persistent device in another namespace could not be attached to again; leave out netns or persist`,
+      );
     }
     const mtu = at.mtu ?? link.mtu;
     checkMtu(name, 'tap', mtu);
@@ -284,12 +304,18 @@ export class Network {
 
   private addressOf(name: string, text: string): { address: Uint8Array; prefix: number } {
     const parsed = parsePrefix(text);
-    if (parsed === undefined) return refuse('EINVAL', `cannot give "${name}" the address "${text}": it is no address with prefix; write 192.0.2.1/24 or 2001:db8::1/64`);
+    if (parsed === undefined)
+      return refuse(
+        'EINVAL',
+        `cannot give "${name}" the address "${text}": it is no address with prefix; write 192.0.2.1/24 or 2001:db8::1/64`,
+      );
     return { address: parsed.address, prefix: parsed.length };
   }
 
   private async openPacket(link: Link, request: AddLink): Promise<string[]> {
-    const { dev, netns } = request.packet ?? refuse('EINVAL', `cannot add link "${link.name}": no device is named; write "type packet dev DEV"`);
+    const { dev, netns } =
+      request.packet ??
+      refuse('EINVAL', `cannot add link "${link.name}": no device is named; write "type packet dev DEV"`);
     const opened: PacketDevice = openPacket(dev, netns);
     link.hasCarrier = opened.device.isUp && opened.device.hasCarrier;
     if (request.mtu === undefined) link.mtu = opened.device.mtu;
@@ -325,7 +351,10 @@ export class Network {
   async remove(request: DeleteLink): Promise<void> {
     const link = this.get(request.name, 'delete');
     if (request.kind !== undefined && request.kind !== link.kind) {
-      refuse('EOPNOTSUPP', `cannot delete "${link.name}": it is of type ${link.kind}, not ${request.kind}; leave out the type`);
+      refuse(
+        'EOPNOTSUPP',
+        `cannot delete "${link.name}": it is of type ${link.kind}, not ${request.kind}; leave out the type`,
+      );
     }
     const calls: Call[] = [];
     for (const port of [...link.ports]) this.release(port, calls);
@@ -392,18 +421,26 @@ export class Network {
   }
 
   /** All that can be wrong with a change, before any of it is made. */
-  private checkSet(link: Link, request: SetLink): { address?: Uint8Array; master?: Link; bridge?: BridgeSettings; port?: PortSettings } {
+  private checkSet(
+    link: Link,
+    request: SetLink,
+  ): { address?: Uint8Array; master?: Link; bridge?: BridgeSettings; port?: PortSettings } {
     const { name } = link;
     if (request.mtu !== undefined) checkMtu(name, link.kind, request.mtu);
     if (request.rename !== undefined) this.checkRename(link, request.rename);
     if (request.bridge !== undefined && link.kind !== 'bridge') {
-      refuse('EOPNOTSUPP', `cannot change "${name}": it is of type ${link.kind}, not a bridge; only bridges have these options`);
+      refuse(
+        'EOPNOTSUPP',
+        `cannot change "${name}": it is of type ${link.kind}, not a bridge; only bridges have these options`,
+      );
     }
     const master = typeof request.master === 'string' ? this.bridgeFor(request.master, link.kind, name) : undefined;
     return {
       ...(request.address === undefined ? {} : { address: macOf(name, request.address) }),
       ...(master === undefined ? {} : { master }),
-      ...(request.bridge === undefined || link.bridge === undefined ? {} : { bridge: this.bridgeSettings(name, link.bridge, request.bridge) }),
+      ...(request.bridge === undefined || link.bridge === undefined
+        ? {}
+        : { bridge: this.bridgeSettings(name, link.bridge, request.bridge) }),
       ...(request.port === undefined ? {} : { port: this.portSettings(link, request.port) }),
     };
   }
@@ -411,7 +448,8 @@ export class Network {
   private checkRename(link: Link, name: string): void {
     checkName(name);
     if (name === link.name) return;
-    if (this.links.has(name)) refuse('EEXIST', `cannot rename "${link.name}" to "${name}": the name is taken; choose another`);
+    if (this.links.has(name))
+      refuse('EEXIST', `cannot rename "${link.name}" to "${name}": the name is taken; choose another`);
     if (link.isUp) refuse('EBUSY', `cannot rename "${link.name}": it is up; set it down first`);
   }
 
@@ -453,10 +491,22 @@ export class Network {
 
   private bridgeFor(name: string, kind: Link['kind'], port: string): Link {
     const bridge = this.get(name, `add "${port}" to`);
-    if (bridge.kind !== 'bridge') refuse('EOPNOTSUPP', `cannot add "${port}" to "${name}": it is of type ${bridge.kind}, not a bridge; name a bridge`);
-    if (kind === 'bridge') refuse('ELOOP', `cannot add "${port}" to "${name}": it is a bridge itself; make the other's ports its ports`, 'Can not enslave a bridge to a bridge');
+    if (bridge.kind !== 'bridge')
+      refuse(
+        'EOPNOTSUPP',
+        `cannot add "${port}" to "${name}": it is of type ${bridge.kind}, not a bridge; name a bridge`,
+      );
+    if (kind === 'bridge')
+      refuse(
+        'ELOOP',
+        `cannot add "${port}" to "${name}": it is a bridge itself; make the other's ports its ports`,
+        'Can not enslave a bridge to a bridge',
+      );
     if (bridge.ports.length >= MAX_PORTS && !bridge.ports.some((other) => other.name === port)) {
-      refuse('EXFULL', `cannot add "${port}" to "${name}": it has ${MAX_PORTS} ports, the most a bridge can have; take another bridge`);
+      refuse(
+        'EXFULL',
+        `cannot add "${port}" to "${name}": it has ${MAX_PORTS} ports, the most a bridge can have; take another bridge`,
+      );
     }
     return bridge;
   }
@@ -509,10 +559,14 @@ export class Network {
   private bridgeSettings(name: string, current: BridgeSettings, options: BridgeOptions): BridgeSettings {
     const mask = options.group_fwd_mask ?? current.groupForwardMask;
     if ((mask & 7) !== 0 || mask < 0 || mask > 0xffff) {
-      refuse('EINVAL', `cannot set group_fwd_mask of "${name}": bits 0 to 2 (STP, PAUSE, LACP) cannot be forwarded; use "transparent on" to forward all`);
+      refuse(
+        'EINVAL',
+        `cannot set group_fwd_mask of "${name}": bits 0 to 2 (STP, PAUSE, LACP) cannot be forwarded; use "transparent on" to forward all`,
+      );
     }
     const ageingCs = options.ageing_time ?? current.ageingCs;
-    if (ageingCs < 0 || ageingCs > MAX_AGEING_CS) refuse('ERANGE', `cannot set ageing_time of "${name}": ${ageingCs} is out of range; use 0 to ${MAX_AGEING_CS}`);
+    if (ageingCs < 0 || ageingCs > MAX_AGEING_CS)
+      refuse('ERANGE', `cannot set ageing_time of "${name}": ${ageingCs} is out of range; use 0 to ${MAX_AGEING_CS}`);
     return {
       ...current,
       ageingCs,
@@ -529,9 +583,14 @@ export class Network {
 
   private portSettings(link: Link, options: BridgePortOptions): PortSettings {
     const current = link.port;
-    if (current === undefined) return refuse('EOPNOTSUPP', `cannot change port "${link.name}": it is in no bridge; set its master first`);
+    if (current === undefined)
+      return refuse('EOPNOTSUPP', `cannot change port "${link.name}": it is in no bridge; set its master first`);
     const mask = options.group_fwd_mask ?? current.groupForwardMask;
-    if ((mask & 2) !== 0 || mask < 0 || mask > 0xffff) refuse('EINVAL', `cannot set group_fwd_mask of "${link.name}": PAUSE frames (bit 1) cannot be forwarded; leave that bit out`);
+    if ((mask & 2) !== 0 || mask < 0 || mask > 0xffff)
+      refuse(
+        'EINVAL',
+        `cannot set group_fwd_mask of "${link.name}": PAUSE frames (bit 1) cannot be forwarded; leave that bit out`,
+      );
     if (options.state !== undefined) this.checkState(link, options.state);
     return {
       ...current,
@@ -544,9 +603,11 @@ export class Network {
   }
 
   private checkState(link: Link, state: number): void {
-    if (state < PortState.DISABLED || state > PortState.BLOCKING) refuse('EINVAL', `cannot set state of "${link.name}": ${state} is none; use 0 to 4`);
+    if (state < PortState.DISABLED || state > PortState.BLOCKING)
+      refuse('EINVAL', `cannot set state of "${link.name}": ${state} is none; use 0 to 4`);
     const isRunning = link.isUp && (link.hasCarrier || state === PortState.DISABLED);
-    if (!isRunning) refuse('ENETDOWN', `cannot set state of "${link.name}": it is down or has no carrier; set it up first`);
+    if (!isRunning)
+      refuse('ENETDOWN', `cannot set state of "${link.name}": it is down or has no carrier; set it up first`);
   }
 
   private portCalls(link: Link): Call[] {

@@ -3,19 +3,19 @@
  * data. They run between bursts, so they are short; what may be long (a dump of the FDB) comes in pages.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { type CapturedFrames, Captures } from './captures.js';
 import type { StormClass } from '../bridge/storm.js';
-import type { Engine } from '../engine.js';
 import { SluiceError } from '../core/errors.js';
 import { type Link, LinkFlag, MAX_LINKS } from '../core/links.js';
 import type { Port } from '../core/port.js';
 import type { Dataplane, PortState } from '../datapath.js';
+import type { Engine } from '../engine.js';
 import { MemoryPort } from '../io/memory-port.js';
 import { NativePort } from '../io/native-port.js';
 import { OffloadPort } from '../io/offload-port.js';
 import { PcapPort } from '../io/pcap-port.js';
 import { type PortKind, Ready, RxResult, shim } from '../io/shim.js';
 import type { Station } from '../tables/fdb.js';
+import { type CapturedFrames, Captures } from './captures.js';
 
 /** Words of one station in a page of `stations`. */
 export const STATION_WORDS = 8;
@@ -106,7 +106,13 @@ export class Operations {
   }
 
   /** Answers what is wrong with the files, if anything is. */
-  addPcap(link: Link, mtu: number, name: string, read: string | undefined, write: string | undefined): string | undefined {
+  addPcap(
+    link: Link,
+    mtu: number,
+    name: string,
+    read: string | undefined,
+    write: string | undefined,
+  ): string | undefined {
     const { arena, egress } = this.dataplane;
     try {
       const pcap = new PcapPort(arena, link, name, read, write, egress.txErrno, (text) =>
@@ -170,7 +176,15 @@ export class Operations {
   }
 
   /** Adds an entry, or replaces one unless it must be new. */
-  setStation(bridge: Link, vlan: number, high: number, low: number, port: Link, flags: number, isNew = false): 'stored' | 'exists' | 'full' {
+  setStation(
+    bridge: Link,
+    vlan: number,
+    high: number,
+    low: number,
+    port: Link,
+    flags: number,
+    isNew = false,
+  ): 'stored' | 'exists' | 'full' {
     const { dataplane, now } = this;
     if (isNew && dataplane.stationPort(bridge, vlan, high, low, now) !== -1) return 'exists';
     return dataplane.setStation(bridge, vlan, high, low, port, flags, now) ? 'stored' : 'full';
@@ -182,7 +196,10 @@ export class Operations {
 
   /** Removes an entry if it is on that port. */
   removeStationOf(bridge: Link, vlan: number, high: number, low: number, port: Link): boolean {
-    return this.dataplane.stationPort(bridge, vlan, high, low, this.now) === port && this.removeStation(bridge, vlan, high, low);
+    return (
+      this.dataplane.stationPort(bridge, vlan, high, low, this.now) === port &&
+      this.removeStation(bridge, vlan, high, low)
+    );
   }
 
   /**
@@ -228,7 +245,11 @@ export class Operations {
   snapshot(): { counters: Float64Array; drops: Float64Array; totals: Float64Array } {
     this.dataplane.updateHeld();
     const { counters, drops, totals } = this.dataplane.links;
-    return { counters: Float64Array.from(counters), drops: Float64Array.from(drops), totals: Float64Array.from(totals) };
+    return {
+      counters: Float64Array.from(counters),
+      drops: Float64Array.from(drops),
+      totals: Float64Array.from(totals),
+    };
   }
 
   /** The kernel end of a TAP, or the device of a packet port, as it is now, for those who ask. */

@@ -53,10 +53,15 @@ export class Connection {
     try {
       const request = JSON.parse(line) as Request & Envelope;
       id = request.id;
-      if (request.chain === true && this.hasFailed) throw new SluiceError('ECANCELED', 'cannot go on: an earlier command of the batch failed; see there');
+      if (request.chain === true && this.hasFailed)
+        throw new SluiceError('ECANCELED', 'cannot go on: an earlier command of the batch failed; see there');
       const pending = this.serve(request, this, (result) => this.send({ id, result }));
       // A stream of answers does not hold up what the client asks next.
-      if (request.op === 'capture') void pending.then(() => this.send({ id, result: null, end: true }), (error) => this.fail(id, error));
+      if (request.op === 'capture')
+        void pending.then(
+          () => this.send({ id, result: null, end: true }),
+          (error) => this.fail(id, error),
+        );
       else this.send({ id, result: await pending, end: true });
     } catch (error) {
       this.fail(id, error);
@@ -142,7 +147,10 @@ export async function listen(path: string, group: string | undefined, serve: Ser
   const gid = group === undefined ? undefined : groupId(group);
   checkPath(path);
   if (await isAlive(path)) {
-    throw new SluiceError('EADDRINUSE', `cannot listen at ${path}: a daemon answers there; stop it with "sluice down", or choose another --socket`);
+    throw new SluiceError(
+      'EADDRINUSE',
+      `cannot listen at ${path}: a daemon answers there; stop it with "sluice down", or choose another --socket`,
+    );
   }
   const server = new ControlServer(serve);
   try {
@@ -175,13 +183,20 @@ async function listenPrivately(server: ControlServer, path: string): Promise<voi
 function checkPath(path: string): void {
   const bytes = Buffer.byteLength(path);
   if (bytes <= MAX_PATH) return;
-  throw new SluiceError('ENAMETOOLONG', `cannot listen at ${path}: ${bytes} bytes are too long for a socket's path; use ${MAX_PATH} at most`);
+  throw new SluiceError(
+    'ENAMETOOLONG',
+    `cannot listen at ${path}: ${bytes} bytes are too long for a socket's path; use ${MAX_PATH} at most`,
+  );
 }
 
 /** Removes a socket that nobody answers; anything else is somebody's file. */
 function removeStale(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
-  if (!found.isSocket()) throw new SluiceError('EEXIST', `cannot listen at ${path}: a file is there that is no socket; choose another --socket`);
+  if (!found.isSocket())
+    throw new SluiceError(
+      'EEXIST',
+      `cannot listen at ${path}: a file is there that is no socket; choose another --socket`,
+    );
   unlinkSync(path);
 }

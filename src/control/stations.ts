@@ -76,7 +76,8 @@ export class Stations {
         const [number, vlan, high, low, portNumber, flags, updatedMs, usedMs] = words.subarray(at, at + STATION_WORDS);
         const bridge = this.network.byNumber(number);
         const port = this.network.byNumber(portNumber);
-        if (bridge !== undefined && port !== undefined) rows.push({ bridge, port, vlan, high, low, flags, updatedMs, usedMs });
+        if (bridge !== undefined && port !== undefined)
+          rows.push({ bridge, port, vlan, high, low, flags, updatedMs, usedMs });
       }
       slot = next;
     }
@@ -90,14 +91,23 @@ export class Stations {
     const verb = request.op.slice('fdb.'.length);
     if (request.op === 'fdb.del') {
       const isGone = await this.engine.call('removeStationOf', bridge.number, 0, high, low, port.number);
-      if (!isGone) this.refuse('ENOENT', verb, request, 'there is no such entry on that port', '"sluice bridge fdb" lists them');
+      if (!isGone)
+        this.refuse('ENOENT', verb, request, 'there is no such entry on that port', '"sluice bridge fdb" lists them');
       return;
     }
     const flags = flagsOf(request, port === bridge);
     const isNew = request.op === 'fdb.add';
     const answer = await this.engine.call('setStation', bridge.number, 0, high, low, port.number, flags, isNew);
-    if (answer === 'exists') this.refuse('EEXIST', verb, request, 'the address is in the table', 'use "replace" to change it');
-    if (answer === 'full') this.refuse('ENOSPC', verb, request, 'the table is full of static entries or the port is at its limit', 'delete some');
+    if (answer === 'exists')
+      this.refuse('EEXIST', verb, request, 'the address is in the table', 'use "replace" to change it');
+    if (answer === 'full')
+      this.refuse(
+        'ENOSPC',
+        verb,
+        request,
+        'the table is full of static entries or the port is at its limit',
+        'delete some',
+      );
   }
 
   /** Bridge and port that a command means: `dev PORT master`, or `dev BRIDGE self`. */
@@ -110,7 +120,11 @@ export class Stations {
       this.refuse('EINVAL', verb, request, 'that is a group address or zero', 'use a unicast one');
     }
     if (request.vlan !== undefined && (request.vlan < 1 || request.vlan > 4094)) {
-      throw new SluiceError('EINVAL', `cannot ${verb} station ${request.mac} on "${request.dev}": ${request.vlan} is no VLAN; use 1 to 4094`, 'invalid vlan id');
+      throw new SluiceError(
+        'EINVAL',
+        `cannot ${verb} station ${request.mac} on "${request.dev}": ${request.vlan} is no VLAN; use 1 to 4094`,
+        'invalid vlan id',
+      );
     }
     if (request.vlan !== undefined) {
       this.refuse('EINVAL', verb, request, 'VLAN filtering is not there yet', 'leave out the vlan');
@@ -118,7 +132,13 @@ export class Stations {
     if (request.master === true && dev.master !== undefined) return { bridge: dev.master, port: dev, mac };
     if (request.self === true && dev.kind === 'bridge') return { bridge: dev, port: dev, mac };
     if (request.self === true && request.master !== true) {
-      this.refuse('EOPNOTSUPP', verb, request, `"${dev.name}" has no address filter of its own`, 'write "master" for an entry of its bridge');
+      this.refuse(
+        'EOPNOTSUPP',
+        verb,
+        request,
+        `"${dev.name}" has no address filter of its own`,
+        'write "master" for an entry of its bridge',
+      );
     }
     return this.refuse('EOPNOTSUPP', verb, request, `"${dev.name}" is in no bridge`, 'set its master first');
   }
@@ -131,7 +151,10 @@ export class Stations {
     const dev = this.network.get(request.dev, 'flush the stations of');
     const isPort = dev.master !== undefined;
     if (!isPort && dev.kind !== 'bridge') {
-      throw new SluiceError('EOPNOTSUPP', `cannot flush the stations of "${dev.name}": it is neither a bridge nor a port of one; name one`);
+      throw new SluiceError(
+        'EOPNOTSUPP',
+        `cannot flush the stations of "${dev.name}": it is neither a bridge nor a port of one; name one`,
+      );
     }
     const ports = this.portsToFlush(dev, request);
     const kinds = [request.permanent, request.static, request.dynamic].map((kind) => kind === true);
@@ -150,7 +173,10 @@ export class Stations {
     if (request.brport === undefined) return new Set(dev.ports);
     const port = this.network.get(request.brport, 'flush the stations of');
     if (port.master === dev) return new Set([port]);
-    throw new SluiceError('EINVAL', `cannot flush the stations of "${port.name}": it is no port of "${dev.name}"; "sluice bridge link" lists them`);
+    throw new SluiceError(
+      'EINVAL',
+      `cannot flush the stations of "${port.name}": it is no port of "${dev.name}"; "sluice bridge link" lists them`,
+    );
   }
 
   /** A port's own address stays as long as the port does. */

@@ -56,7 +56,11 @@ const VERSION = JSON.parse(readFileSync(new URL('../../../package.json', import.
 
 export function ethtoolOf(link: Link, shared: SharedCounters): EthtoolInfo {
   const hasOffload = link.kind === 'bridge' || link.kind === 'memory' || (link.device?.hasOffload ?? false);
-  const feature = (name: string, on = hasOffload): { name: string; on: boolean; fixed: boolean } => ({ name, on, fixed: true });
+  const feature = (name: string, on = hasOffload): { name: string; on: boolean; fixed: boolean } => ({
+    name,
+    on,
+    fixed: true,
+  });
   const names: Array<[string, Counter]> = [
     ['rx_packets', Counter.RX_PACKETS],
     ['rx_bytes', Counter.RX_BYTES],
@@ -75,7 +79,11 @@ export function ethtoolOf(link: Link, shared: SharedCounters): EthtoolInfo {
     statistics.push({ name, value: shared.drops[link.number * DropReason.COUNT + reason] });
   }
   return {
-    driver: { driver: link.kind === 'tap' ? 'sluice-tap' : `sluice-${link.kind}`, version: VERSION, 'bus-info': link.device?.dev ?? '' },
+    driver: {
+      driver: link.kind === 'tap' ? 'sluice-tap' : `sluice-${link.kind}`,
+      version: VERSION,
+      'bus-info': link.device?.dev ?? '',
+    },
     features: [
       feature('rx-checksumming'),
       feature('tx-checksumming'),

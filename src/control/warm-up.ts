@@ -5,8 +5,9 @@
  * It uses the engine and tables of the dataplane itself (V8 specialises the code for them), with three links that no
  * command can name, and leaves no trace in tables or counters.
  */
-import type { Dataplane } from '../datapath.js';
+
 import { MAX_LINKS } from '../core/links.js';
+import type { Dataplane } from '../datapath.js';
 import type { Engine } from '../engine.js';
 import { LoopPort } from '../io/memory-port.js';
 

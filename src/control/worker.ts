@@ -8,8 +8,8 @@
 // Not the global: that is a getter, looked up with each call.
 import { performance } from 'node:perf_hooks';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { Engine } from '../engine.js';
 import { Dataplane } from '../datapath.js';
+import { Engine } from '../engine.js';
 import { shim } from '../io/shim.js';
 import { Operations } from './operations.js';
 import { warmUp } from './warm-up.js';

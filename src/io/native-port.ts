@@ -48,4 +48,3 @@ export class NativePort implements Port {
     shim.removePort(this.link);
   }
 }
-

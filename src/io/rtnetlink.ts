@@ -187,7 +187,10 @@ function readLink(body: Uint8Array): KernelLink {
 /** The device of that name in a namespace, or undefined. */
 export function findKernelLink(namespace: NamespaceFd, name: string): KernelLink | undefined {
   try {
-    const replies = request(namespace, message(Rtm.GETLINK, Nlmsg.F_ACK, ifinfo(0), [attribute(Ifla.IFNAME, text(name))]));
+    const replies = request(
+      namespace,
+      message(Rtm.GETLINK, Nlmsg.F_ACK, ifinfo(0), [attribute(Ifla.IFNAME, text(name))]),
+    );
     return replies[0] === undefined ? undefined : readLink(replies[0].body);
   } catch (error) {
     const ENODEV = 19;
@@ -227,7 +230,11 @@ export function addKernelBridge(namespace: NamespaceFd, name: string): void {
 }
 
 /** A veth pair: `name` in a namespace, its other end `peer` in another. Both down. */
-export function addKernelVeth(namespace: NamespaceFd, name: string, peer: { name: string; netns: number; address?: Uint8Array }): void {
+export function addKernelVeth(
+  namespace: NamespaceFd,
+  name: string,
+  peer: { name: string; netns: number; address?: Uint8Array },
+): void {
   const list = [attribute(Ifla.IFNAME, text(peer.name)), attribute(Ifla.NET_NS_FD, word(peer.netns))];
   if (peer.address !== undefined) list.push(attribute(Ifla.ADDRESS, peer.address));
   createKernelLink(namespace, name, 'veth', [attribute(Ifla.VETH_PEER, concatenate([ifinfo(0), ...list]))]);

@@ -75,7 +75,8 @@ function hintOf(errno: number): string {
 /** Makes or attaches to a TAP as the specification says. */
 export function openTap(spec: TapSpec): TapDevice {
   const existing = spec.netns === undefined ? findKernelLink(OWN_NAMESPACE, spec.name) : undefined;
-  if (existing !== undefined && existing.kind !== 'tun') refuse(spec.name, -17, 'a device of that name exists and is no TAP');
+  if (existing !== undefined && existing.kind !== 'tun')
+    refuse(spec.name, -17, 'a device of that name exists and is no TAP');
   const isAttached = existing !== undefined;
   const fds = openQueues(isAttached || spec.netns === undefined ? spec.name : 'sluice%d', spec.queues);
   try {

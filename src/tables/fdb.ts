@@ -186,14 +186,22 @@ export class Fdb {
   guess(home: number, low: number): number {
     const entries = this.entries;
     const at = home << Entry.SHIFT;
-    return home + ((equalMask(entries[at + 4], low) & 1) | (equalMask(entries[at + 8], low) & 2) | (equalMask(entries[at + 12], low) & 3));
+    return (
+      home +
+      ((equalMask(entries[at + 4], low) & 1) |
+        (equalMask(entries[at + 8], low) & 2) |
+        (equalMask(entries[at + 12], low) & 3))
+    );
   }
 
   holds(slot: number, low: number, high: number, domain: number): boolean {
     const at = slot << Entry.SHIFT;
     const { entries } = this;
     return (
-      ((entries[at] ^ low) | ((entries[at + Entry.HIGH_PORT_FLAGS] ^ high) & 0xffff) | (entries[at + Entry.DOMAIN] ^ domain)) === 0
+      ((entries[at] ^ low) |
+        ((entries[at + Entry.HIGH_PORT_FLAGS] ^ high) & 0xffff) |
+        (entries[at + Entry.DOMAIN] ^ domain)) ===
+      0
     );
   }
 

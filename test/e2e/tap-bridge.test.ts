@@ -1,8 +1,8 @@
 /* Three hosts, a TAP in each, one bridge: the main job, by the real tools. */
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { balanceOf, type Daemon } from '../support/daemon.js';
 import type { Host } from '../support/host.js';
-import { until } from '../support/program.js';
+import { PATIENCE_MS, until } from '../support/program.js';
 import { lackingNamespaces, titled } from '../support/requirements.js';
 import { expectConserved, sceneOfAll } from '../support/scene.js';
 
@@ -108,18 +108,20 @@ describe.skipIf(missing)(titled('three hosts on TAPs', missing), () => {
   });
 
   test('counters of ip -s link are those of status', async () => {
-    const { links } = await daemon.atRest();
-    const shown =
-      await daemon.json<Array<{ ifname: string; stats64: { rx: { packets: number }; tx: { packets: number } } }>>(
-        'ip -j -s link show',
-      );
-    for (const { ifname, stats64 } of shown.filter((link) => link.ifname !== 'br0')) {
-      expect([ifname, stats64.rx.packets, stats64.tx.packets]).toEqual([
-        ifname,
-        links[ifname].received,
-        links[ifname].transmitted,
-      ]);
+    interface Shown {
+      ifname: string;
+      stats64: { rx: { packets: number }; tx: { packets: number } };
     }
+    // Again if a host says something in between.
+    const look = async (): Promise<void> => {
+      const { links } = await daemon.atRest();
+      const shown = await daemon.json<Shown[]>('ip -j -s link show');
+      for (const { ifname, stats64 } of shown.filter((link) => link.ifname !== 'br0')) {
+        const counted = [ifname, links[ifname].received, links[ifname].transmitted];
+        expect([ifname, stats64.rx.packets, stats64.tx.packets]).toEqual(counted);
+      }
+    };
+    await vi.waitFor(look, PATIENCE_MS);
   });
 
   test('a port that leaves the bridge hears nothing more, and is heard again when it is back', async () => {
