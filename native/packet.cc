@@ -86,7 +86,8 @@ int isUp(int fd) {
   request.ifr_ifindex = address.sll_ifindex;
   if (address.sll_ifindex <= 0 || ioctl(fd, SIOCGIFNAME, &request) != 0) return -ENODEV;
   if (ioctl(fd, SIOCGIFFLAGS, &request) != 0) return -errno;
-  return (request.ifr_flags & IFF_UP) != 0;
+  const int working = IFF_UP | IFF_RUNNING;
+  return (request.ifr_flags & working) == working;
 }
 
 }  // namespace

@@ -152,11 +152,10 @@ class Twin {
     return frames;
   }
 
-  /** A port that brings less than was wanted has no more, unless it dropped some, and rests until it is ready again. */
+  /** A port that has no more rests until it is ready again. */
   int take(int port) {
-    const int32_t wanted = pool_.freeHeadCount < BURST ? pool_.freeHeadCount : BURST;
-    const int n = receive(environment_, port, pool_.freeHeadCount, pool_.freeTailCount, wanted);
-    isActive_[port] = n == wanted || result_[RX_INVALID] + result_[RX_NO_TAIL] > 0;
+    const int n = receive(environment_, port, pool_.freeHeadCount, pool_.freeTailCount, BURST);
+    isActive_[port] = n >= 0 && result_[RX_DRAINED] == 0;
     if (n <= 0) return 0;
     pool_.freeHeadCount -= n;
     pool_.freeTailCount -= result_[RX_TAILS];

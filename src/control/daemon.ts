@@ -22,7 +22,7 @@ export interface DaemonOptions {
   logLevel: LogLevel;
 }
 
-/** How often packet ports without carrier are looked at; only while there are any. */
+/** How often the devices of packet ports are looked at; only while there are any. */
 const RECHECK_MS = 500;
 
 class Daemon {
@@ -110,10 +110,8 @@ class Daemon {
   }
 
   private scheduleRecheck(): void {
-    const isWaiting = this.network
-      .all()
-      .some((link) => link.kind === 'packet' && link.isUp && !link.hasCarrier && link.device !== undefined);
-    if (!isWaiting) {
+    const isNeeded = this.network.all().some((link) => link.kind === 'packet' && link.isUp && link.device !== undefined);
+    if (!isNeeded) {
       clearInterval(this.recheck);
       this.recheck = undefined;
     } else this.recheck ??= setInterval(() => void this.network.recheckPackets(), RECHECK_MS);

@@ -164,14 +164,13 @@ export class Network {
     );
   }
 
-  /** Packet ports that are up but had no carrier: has their device come back? */
+  /** A packet socket has no event for its device's carrier or end: looks at the devices of all that are up. */
   async recheckPackets(): Promise<void> {
     for (const link of this.all()) {
-      if (link.kind !== 'packet' || !link.isUp || link.hasCarrier || link.device === undefined) continue;
-      if (shim.packetIsUp(link.device.fds[0]) !== 1) continue;
-      link.hasCarrier = true;
-      await this.engine.call('setCarrier', link.number, true);
-      this.onLinkEvent(link, 'up');
+      if (link.kind !== 'packet' || !link.isUp || link.device === undefined) continue;
+      const state = shim.packetIsUp(link.device.fds[0]);
+      if (state < 0) this.onLinkEvent(link, 'gone');
+      else if ((state === 1) !== link.hasCarrier) await this.engine.call('deviceIsUp', link.number, link.device.fds[0], false);
     }
   }
 
@@ -243,7 +242,7 @@ export class Network {
   private async openPcap(link: Link, request: AddLink): Promise<string[]> {
     const { read, write } = request.pcap ?? {};
     const problem = await this.engine.call('addPcap', link.number, link.mtu, link.name, read, write);
-    if (problem !== undefined) refuse('ENOENT', problem);
+    if (problem !== undefined) refuse(problem.errno, problem.message);
     link.pcap = { ...(read === undefined ? {} : { read }), ...(write === undefined ? {} : { write }) };
     link.hasCarrier = true;
     return [];

@@ -112,7 +112,7 @@ export class Operations {
     name: string,
     read: string | undefined,
     write: string | undefined,
-  ): string | undefined {
+  ): { errno: string; message: string } | undefined {
     const { arena, egress } = this.dataplane;
     try {
       const pcap = new PcapPort(arena, link, name, read, write, egress.txErrno, (text) =>
@@ -120,7 +120,7 @@ export class Operations {
       );
       this.addPort(link, mtu, new OffloadPort(pcap, arena, link, egress.txErrno));
     } catch (error) {
-      if (error instanceof SluiceError) return error.message;
+      if (error instanceof SluiceError) return { errno: error.errno, message: error.message };
       throw error;
     }
     this.dataplane.setCarrier(link, true);

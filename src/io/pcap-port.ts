@@ -3,6 +3,7 @@
  * another. It starts when its link is set up.
  */
 import { type Arena, QUEUE } from '../core/arena.js';
+import { SluiceError } from '../core/errors.js';
 import type { Link } from '../core/links.js';
 import type { Port } from '../core/port.js';
 import { CaptureReader, CaptureWriter } from './pcap-file.js';
@@ -26,6 +27,8 @@ export class PcapPort implements Port {
   private readonly $record = newRecord();
   isDrained = true;
   private isStarted = false;
+  /** The reader holds a frame that has not been received yet. */
+  private hasNext = false;
   private isBroken = false;
 
   constructor(
@@ -39,6 +42,11 @@ export class PcapPort implements Port {
   ) {
     try {
       this.reader = read === undefined ? undefined : new CaptureReader(read, { linkType: ETHERNET });
+      // Read ahead: a file that is no capture is refused before anything is written.
+      this.hasNext = this.reader?.next() === true;
+      if (!this.hasNext && this.reader !== undefined && this.reader.problem !== '') {
+        throw new SluiceError('EINVAL', this.reader.problem);
+      }
       this.writer = write === undefined ? undefined : new CaptureWriter(write, { links: [name] });
     } catch (error) {
       this.reader?.close();
@@ -52,16 +60,18 @@ export class PcapPort implements Port {
 
   rx(max: number): number {
     this.invalid = 0;
-    if (!this.isStarted || this.reader === undefined) return 0;
-    const { arena } = this;
+    this.isDrained = !this.isStarted || !this.hasNext;
+    if (this.isDrained || this.reader === undefined) return 0;
+    const { arena, reader } = this;
     let n = 0;
-    while (n < max && arena.freeHeadCount > 0 && arena.freeTailCount > 0 && this.reader.next()) {
-      const { bytes, at, captured } = this.reader.frame;
+    while (n < max && this.hasNext && arena.freeHeadCount > 0 && arena.freeTailCount > 0) {
+      const { bytes, at, captured } = reader.frame;
       if (captured > LONGEST) this.invalid++;
       else arena.burst[n++] = place(arena, bytes, at, captured);
+      this.hasNext = reader.next();
     }
-    this.isDrained = n < max;
-    if (this.isDrained) this.tell(this.reader.problem);
+    this.isDrained = !this.hasNext;
+    if (this.isDrained) this.tell(reader.problem);
     return n;
   }
 

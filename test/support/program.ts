@@ -13,6 +13,8 @@ export const ENVIRONMENT: NodeJS.ProcessEnv = {
 export const PATIENCE_MS = 15_000;
 
 const MAX_OUTPUT = 1 << 28;
+/** A program that hangs is ended before its test is given up: nothing outlives the run. */
+const LONGEST_RUN_MS = 50_000;
 
 export interface Outcome {
   status: number;
@@ -29,7 +31,13 @@ export function wordsOf(line: string): string[] {
 export function run(argv: readonly string[], input = '', environment: NodeJS.ProcessEnv = {}): Promise<Outcome> {
   const [file, ...args] = argv;
   return new Promise((resolve, reject) => {
-    const options = { env: { ...ENVIRONMENT, ...environment }, encoding: 'utf8' as const, maxBuffer: MAX_OUTPUT };
+    const options = {
+      env: { ...ENVIRONMENT, ...environment },
+      encoding: 'utf8' as const,
+      maxBuffer: MAX_OUTPUT,
+      timeout: LONGEST_RUN_MS,
+      killSignal: 'SIGKILL' as const,
+    };
     const child = execFile(file, args, options, (error, out, err) => {
       if (error !== null && typeof error.code === 'string') return reject(error);
       resolve({ status: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, out, err });
