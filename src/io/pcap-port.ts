@@ -45,7 +45,7 @@ export class PcapPort implements Port {
       // Read ahead: a file that is no capture is refused before anything is written.
       this.hasNext = this.reader?.next() === true;
       if (!this.hasNext && this.reader !== undefined && this.reader.problem !== '') {
-        throw new SluiceError('EINVAL', this.reader.problem);
+        throw new SluiceError('EINVAL', `${this.reader.problem}; give a pcap or pcapng file of Ethernet frames`);
       }
       this.writer = write === undefined ? undefined : new CaptureWriter(write, { links: [name] });
     } catch (error) {
