@@ -2,12 +2,12 @@
 import { mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../../src/cli/package-root.js';
 import { run } from '../program.js';
 
 export type ProgramName = 'generator' | 'echo' | 'twin';
 
-/** The package's root: this file runs as dist/bench/twin/programs.js. */
-export const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
+export const root = fileURLToPath(packageRoot());
 
 /** Folders that a program is made from, the one with its own file first. */
 const FOLDERS: Record<ProgramName, string[]> = {
