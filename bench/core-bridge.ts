@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Bench } from 'tinybench';
 import { BURST } from '../src/core/arena.js';
 import '../src/io/shim.js';
+import '../src/io/v8-flags.js';
 import { Dataplane, PORT_DEFAULTS, PortState } from '../src/datapath.js';
 import { Engine } from '../src/engine.js';
 import { LoopPort } from '../src/io/memory-port.js';

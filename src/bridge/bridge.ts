@@ -6,8 +6,10 @@
  *                                                       ├─ known ─► its port
  *                                                       └─ else  ─► every port that floods (and br0)
  *
- * In parentheses: the places of steps still to come. A burst goes through in two passes. The first reads the addresses and
- * touches the table's cache lines of all frames, so that their misses overlap; the second decides.
+ * In parentheses: the places of steps still to come. A burst goes through in short passes: read the addresses of all frames, touch
+ * their lines of the table so that the cache misses overlap, guess the slots in a crowded table; then decide frame by
+ * frame. The passes are closures made once per dataplane: V8 then compiles the tables' addresses in as constants, which
+ * takes a fifth off a frame's cost (17 to 20 Mpps when it was measured).
  */
 import { type Arena, BURST, type Frame } from '../core/arena.js';
 import { DropReason } from '../core/drop.js';
@@ -71,8 +73,9 @@ export class Bridging {
     const { burst, length, offset, words16, words32 } = arena;
     const { $low, $high, $slot, $sourceLow, $sourceHigh, $sourceSlot } = this;
 
+    let bursts = 0;
+
     function readAddresses(n: number, domain: number): void {
-      let touched = 0;
       for (let i = 0; i < n; i++) {
         const at = offset[burst[i]];
         const high = words16[at >> 1];
@@ -88,8 +91,13 @@ export class Bridging {
         $sourceHigh[i] = sourceHigh;
         $sourceLow[i] = sourceLow;
         $sourceSlot[i] = sourceHome;
-        touched ^= fdb.peek(home) ^ fdb.peek(sourceHome);
       }
+    }
+
+    /** Has the table's lines on their way. A loop of its own, so short that the processor overlaps a dozen misses. */
+    function touchTable(n: number): void {
+      let touched = 0;
+      for (let i = 0; i < n; i++) touched ^= fdb.peek($slot[i]) ^ fdb.peek($sourceSlot[i]);
       bridging.touched = touched;
     }
 
@@ -104,6 +112,11 @@ export class Bridging {
     return function receive(bridge: Bridge, port: Link, n: number, now: number): void {
       const domain = bridge.domain;
       readAddresses(n, domain);
+      touchTable(n);
+      // Whose use is noted: of a burst the first, of full ones, which follow each other closely, one in sixteen's. Exact at low rates,
+      // and at high ones a cache miss less for each frame.
+      bursts = (bursts + 1) & 15;
+      const noted = n < BURST || bursts === 0 ? 0 : NONE;
       if (fdb.isCrowded) guessSlots(n);
       const flags = linkFlags[port];
       const isPlain =
@@ -147,8 +160,7 @@ export class Bridging {
           bridging.forwardUnknown(bridge, frame, port, flags, now);
           continue;
         }
-        // Of a burst only the first: exact at low rates, and at high ones a cache miss less for each frame.
-        if (i === 0) fdb.touch(slot, now);
+        if (i === noted) fdb.touch(slot, now);
         if (fdb.isLocal(slot)) {
           bridging.deliver(bridge.link, frame);
           continue;

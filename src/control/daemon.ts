@@ -110,7 +110,9 @@ class Daemon {
   }
 
   private scheduleRecheck(): void {
-    const isNeeded = this.network.all().some((link) => link.kind === 'packet' && link.isUp && link.device !== undefined);
+    const isNeeded = this.network
+      .all()
+      .some((link) => link.kind === 'packet' && link.isUp && link.device !== undefined);
     if (!isNeeded) {
       clearInterval(this.recheck);
       this.recheck = undefined;

@@ -5,6 +5,7 @@
 import { randomFillSync } from 'node:crypto';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { shim } from '../io/shim.js';
+import '../io/v8-flags.js';
 import type { EngineEvent, Operations } from './operations.js';
 import type { WorkerOptions } from './worker.js';
 

@@ -170,7 +170,8 @@ export class Network {
       if (link.kind !== 'packet' || !link.isUp || link.device === undefined) continue;
       const state = shim.packetIsUp(link.device.fds[0]);
       if (state < 0) this.onLinkEvent(link, 'gone');
-      else if ((state === 1) !== link.hasCarrier) await this.engine.call('deviceIsUp', link.number, link.device.fds[0], false);
+      else if ((state === 1) !== link.hasCarrier)
+        await this.engine.call('deviceIsUp', link.number, link.device.fds[0], false);
     }
   }
 
