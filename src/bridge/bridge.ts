@@ -143,11 +143,9 @@ export class Bridging {
         )
           continue;
         if (isPlain) {
-          const near = $sourceSlot[i];
-          const slot = fdb.holds(near, sourceLow, sourceHigh, domain)
-            ? near
-            : fdb.find(near, sourceLow, sourceHigh, domain);
-          if (slot === NONE || fdb.isStale(slot, port, now)) bridging.learn(slot, i, domain, port, now);
+          if (!fdb.isKnown($sourceSlot[i], sourceLow, sourceHigh, domain, port, now)) {
+            bridging.learnSource(i, domain, port, now);
+          }
         } else if (!bridging.admits(frame, port, flags, i, domain, now)) continue;
 
         if ((high & 1) !== 0) {
@@ -155,17 +153,12 @@ export class Bridging {
           continue;
         }
         const near = $slot[i];
-        const slot = fdb.holds(near, low, high, domain) ? near : fdb.find(near, low, high, domain);
-        if (slot === NONE || fdb.isExpired(slot, now)) {
-          bridging.forwardUnknown(bridge, frame, port, flags, now);
+        const to = fdb.portIfAt(near, low, high, domain, now);
+        if (to === NONE) {
+          bridging.forwardByTable(bridge, frame, port, flags, i, now);
           continue;
         }
-        if (i === noted) fdb.touch(slot, now);
-        if (fdb.isLocal(slot)) {
-          bridging.deliver(bridge.link, frame);
-          continue;
-        }
-        const to = fdb.port(slot);
+        if (i === noted) fdb.touch(near, now);
         const toFlags = linkFlags[to];
         // The common case of `forward`.
         const isPlainEgress = (toFlags & (LinkFlag.FORWARDING | LinkFlag.ISOLATED)) === LinkFlag.FORWARDING;
@@ -173,6 +166,21 @@ export class Bridging {
         else bridging.forward(frame, port, flags, to);
       }
     };
+  }
+
+  private learnSource(i: number, domain: number, port: Link, now: number): void {
+    const slot = this.fdb.find(this.$sourceSlot[i], this.$sourceLow[i], this.$sourceHigh[i], domain);
+    this.learn(slot, i, domain, port, now);
+  }
+
+  /** A destination that is not where it was guessed, the bridge's own, or unknown. */
+  private forwardByTable(bridge: Bridge, frame: Frame, port: Link, flags: number, i: number, now: number): void {
+    const { fdb } = this;
+    const slot = fdb.find(this.$slot[i], this.$low[i], this.$high[i], bridge.domain);
+    if (slot === NONE || fdb.isExpired(slot, now)) return this.forwardUnknown(bridge, frame, port, flags, now);
+    fdb.touch(slot, now);
+    if (fdb.isLocal(slot)) this.deliver(bridge.link, frame);
+    else this.forward(frame, port, flags, fdb.port(slot));
   }
 
   /** The steps before the look-up for a port that is not simply forwarding and learning. False: the frame is gone. */

@@ -181,7 +181,7 @@ export class Fdb {
 
   /**
    * Where in its home line an address most likely lies, without a branch: a mispredicted one costs more than
-   * looking at all four. `holds` tells whether it is true; if not, `find` knows.
+   * looking at all four. Whoever uses it checks; if it is wrong, `find` knows.
    */
   guess(home: number, low: number): number {
     const entries = this.entries;
@@ -194,15 +194,29 @@ export class Fdb {
     );
   }
 
-  holds(slot: number, low: number, high: number, domain: number): boolean {
-    const at = slot << Entry.SHIFT;
+  /** Whether a slot has this address on this port and it was heard just now: nothing to learn. */
+  isKnown(slot: number, low: number, high: number, domain: number, port: number, now: number): boolean {
     const { entries } = this;
-    return (
-      ((entries[at] ^ low) |
-        ((entries[at + Entry.HIGH_PORT_FLAGS] ^ high) & 0xffff) |
-        (entries[at + Entry.DOMAIN] ^ domain)) ===
-      0
-    );
+    const at = slot << Entry.SHIFT;
+    const place = high | (port << Entry.PORT_SHIFT);
+    const differs =
+      (entries[at] ^ low) |
+      ((entries[at + Entry.HIGH_PORT_FLAGS] ^ place) & ~Entry.FLAGS_MASK) |
+      (entries[at + Entry.DOMAIN] ^ domain);
+    return differs === 0 && ((now - entries[at + Entry.UPDATED]) | 0) <= this.refreshMs;
+  }
+
+  /** The port of a station, if this slot has it, it has not expired and is not the bridge itself; else -1. */
+  portIfAt(slot: number, low: number, high: number, domain: number, now: number): number {
+    const { entries } = this;
+    const at = slot << Entry.SHIFT;
+    const word = entries[at + Entry.HIGH_PORT_FLAGS];
+    const differs =
+      (entries[at] ^ low) | ((word ^ high) & (0xffff | FdbFlag.LOCAL)) | (entries[at + Entry.DOMAIN] ^ domain);
+    if (differs !== 0) return NONE;
+    const idleMs = (now - entries[at + Entry.UPDATED]) | 0;
+    if (idleMs > this.ageing[domain >>> 12] && (word & FdbFlag.STATIC) === 0) return NONE;
+    return (word >>> Entry.PORT_SHIFT) & Entry.PORT_MASK;
   }
 
   /** Slot of an address, or -1. `near` is any slot of its home line. Expired entries are found too. */
@@ -225,12 +239,6 @@ export class Fdb {
   /** Reads a slot, to have it in the cache. */
   peek(slot: number): number {
     return this.entries[slot << Entry.SHIFT];
-  }
-
-  /** Whether a frame received from this station now would change its entry. */
-  isStale(slot: number, port: number, now: number): boolean {
-    const at = slot << Entry.SHIFT;
-    return this.port(slot) !== port || ((now - this.entries[at + Entry.UPDATED]) | 0) > this.refreshMs;
   }
 
   port(slot: number): number {
