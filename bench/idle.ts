@@ -30,6 +30,8 @@ const wakeUps = (pid: number): number => overThreads(pid, 'status', /^voluntary_
 
 async function perSecond(scene: Scene, seconds: number, count: (pid: number) => number): Promise<Sample> {
   const [pid] = scene.pids();
+  // To be stopped and continued, as an entrant is, wakes every thread.
+  await sleep(1);
   const [before, start] = [count(pid), clock()];
   await sleep(seconds);
   return { value: (count(pid) - before) / (clock() - start), cpu: Number.NaN, cores: [] };
