@@ -121,10 +121,7 @@ export class Dataplane {
     this.links.clear(link);
     this.setMtu(link, mtu);
     this.states[link] = PortState.FORWARDING;
-    if (port !== undefined) {
-      this.egress.ports[link] = port;
-      this.links.flags[link] |= LinkFlag.PORT;
-    }
+    this.egress.ports[link] = port;
   }
 
   /** Forgets a link, its stations, and if it is a bridge the membership of its ports. */
@@ -139,7 +136,6 @@ export class Dataplane {
   detachPort(link: Link): void {
     this.egress.ports[link]?.close();
     this.egress.ports[link] = undefined;
-    this.links.flags[link] &= ~LinkFlag.PORT;
   }
 
   setCapture(link: Link, isOn: boolean): void {

@@ -4,7 +4,7 @@
  *    for each wake-up:  rx burst (≤ 64 frames a port) → datapath → tx queues → tx bursts → timers → control
  *
  * A port that brought frames is *active* and read again in the next round; one that came back short rests until
- * `wait` says that it has more. With nothing active the engine spins for a short adaptive time and then
+ * the shim's `poll` says that it has more. With nothing active the engine spins for a short adaptive time and then
  * sleeps until a port, a timer or the control plane wakes it.
  */
 
@@ -56,13 +56,18 @@ export class Engine {
     const port = dataplane.egress.ports[link];
     if (port === undefined) return 0;
     const n = port.rx(BURST);
-    if (port.hasFailed === true) dataplane.egress.noteDown(link);
+    if (port.hasFailed === true) this.countFailed(link);
     if (port.invalid + port.starved !== 0) this.countRefused(link, port.invalid, port.starved);
     if (n > 0) {
       dataplane.receive(link, n, now);
       dataplane.flush();
     }
     return n;
+  }
+
+  private countFailed(link: Link): void {
+    this.dataplane.links.counters[(link << Counter.SHIFT) + Counter.RX_ERRORS]++;
+    this.dataplane.egress.noteDown(link);
   }
 
   /** Frames that the port itself dropped on reception were received, too. */

@@ -18,7 +18,7 @@
  * - `vnet` holds each frame's virtio_net_hdr as the kernel writes it (host-endian, 10 bytes of 16),
  *   all zero for an ordinary frame. See Vnet below.
  * - `references` counts the references beyond the first: 0 = one owner. A frame with more is
- *   read-only, bytes and metadata; who must change it takes a copy (`own`).
+ *   read-only, bytes and metadata; who must change it takes a copy.
  * - `held` is not stored: it is what the free lists lack.
  *
  * When it is full, `allocate` answers NONE: the caller drops and counts, nothing stops. The last BURST heads

@@ -22,10 +22,6 @@ export const enum LinkFlag {
   UP = 1 << 0,
   /** The other end is up. */
   CARRIER = 1 << 1,
-  /** It has an engine port behind it. */
-  PORT = 1 << 2,
-  /** The port cannot send superframes or partial checksums. */
-  NO_OFFLOAD = 1 << 3,
   /** It is a bridge. */
   BRIDGE = 1 << 4,
   /** Frames are copied to a capture. */
@@ -53,7 +49,7 @@ export const enum Counter {
   TX_BYTES = 4,
   /** Frames that a port without offload cut out of superframes. */
   TX_SEGMENTS = 5,
-  /** Receive calls that ended with an error of the device. */
+  /** Receive calls that ended with an error of the device: it went down, or is gone. */
   RX_ERRORS = 6,
   CARRIER_CHANGES = 7,
   /** Stations not learned: the port's or the bridge's limit was reached. */
@@ -74,7 +70,6 @@ export const enum Total {
   GENERATED = 3,
   /** Frames on no free list: in a queue, or lost. */
   HELD = 4,
-  FDB_EVICTED = 5,
   COUNT = 16,
 }
 
