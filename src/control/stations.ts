@@ -55,6 +55,22 @@ function flagsOf(request: ChangeFdb, isBridge: boolean): number {
   }
 }
 
+/** The entries that a flush takes: those whose flags under `mask` are `value` (iproute2's NUD_PERMANENT and NUD_NOARP bits). */
+function statesToFlush(request: FlushFdb): { mask: number; value: number } {
+  const both = FdbFlag.LOCAL | FdbFlag.STATIC;
+  const chosen: Array<[boolean | undefined, boolean, number, number]> = [
+    [request.permanent, true, FdbFlag.LOCAL, FdbFlag.LOCAL],
+    [request.permanent, false, FdbFlag.LOCAL, 0],
+    [request.static, true, both, FdbFlag.STATIC],
+    [request.static, false, FdbFlag.STATIC, 0],
+    [request.dynamic, true, both, 0],
+    [request.dynamic, false, FdbFlag.STATIC, FdbFlag.STATIC],
+  ];
+  const bits = chosen.filter(([said, meant]) => said === meant);
+  const mask = bits.reduce((sum, [, , bit]) => sum | bit, 0);
+  return { mask, value: bits.reduce((sum, [, , , bit]) => sum | bit, 0) };
+}
+
 export class Stations {
   constructor(
     private readonly network: Network,
@@ -147,40 +163,35 @@ export class Stations {
     throw new SluiceError(errno, `cannot ${verb} station ${request.mac} on "${request.dev}": ${cause}; ${hint}`);
   }
 
+  /** Own addresses go, too, where the selection has them: as in Linux they come back when a port or its MAC changes. */
   async flush(request: FlushFdb): Promise<void> {
-    const dev = this.network.get(request.dev, 'flush the stations of');
-    const isPort = dev.master !== undefined;
-    if (!isPort && dev.kind !== 'bridge') {
-      throw new SluiceError(
-        'EOPNOTSUPP',
-        `cannot flush the stations of "${dev.name}": it is neither a bridge nor a port of one; name one`,
-      );
-    }
-    const ports = this.portsToFlush(dev, request);
-    const kinds = [request.permanent, request.static, request.dynamic].map((kind) => kind === true);
-    const hasKind = kinds.includes(true);
+    const { bridge, port } = this.placeToFlush(request);
+    const { mask, value } = statesToFlush(request);
     const rows = await this.rows();
     const calls = rows
-      .filter((row) => ports.has(row.port) && (row.flags & FdbFlag.OF_BRIDGE) === 0)
-      .filter((row) => (hasKind ? kinds[['permanent', 'static', ''].indexOf(stateOf(row.flags))] : true))
-      .filter((row) => !this.isOwnAddress(row))
+      .filter((row) => row.bridge === bridge && (port ?? row.port) === row.port)
+      .filter((row) => (request.vlan ?? row.vlan) === row.vlan && (row.flags & mask) === value)
       .map((row): Call => ['removeStation', row.bridge.number, row.vlan, row.high, row.low]);
     await this.engine.transact(calls);
   }
 
-  private portsToFlush(dev: Link, request: FlushFdb): Set<Link> {
-    if (dev.master !== undefined) return new Set([dev]);
-    if (request.brport === undefined) return new Set(dev.ports);
+  /** A bridge, or with `master` a port's; of it one port's entries or all. `brport` wins over the port that `dev` names. */
+  private placeToFlush(request: FlushFdb): { bridge: Link; port: Link | undefined } {
+    const dev = this.network.get(request.dev, 'flush the stations of');
+    const bridge = request.master === true ? dev.master : dev.kind === 'bridge' ? dev : undefined;
+    if (bridge === undefined) {
+      const cause =
+        request.master === true
+          ? 'it is in no bridge; set its master first'
+          : 'it is no bridge; write "master" for those of a port';
+      throw new SluiceError('EOPNOTSUPP', `cannot flush the stations of "${dev.name}": ${cause}`);
+    }
+    if (request.brport === undefined) return { bridge, port: dev === bridge ? undefined : dev };
     const port = this.network.get(request.brport, 'flush the stations of');
-    if (port.master === dev) return new Set([port]);
+    if (port.master === bridge) return { bridge, port };
     throw new SluiceError(
       'EINVAL',
-      `cannot flush the stations of "${port.name}": it is no port of "${dev.name}"; "sluice bridge link" lists them`,
+      `cannot flush the stations of "${port.name}": it is no port of "${bridge.name}"; "sluice bridge link" lists them`,
     );
-  }
-
-  /** A port's own address stays as long as the port does. */
-  private isOwnAddress(row: Row): boolean {
-    return (row.flags & FdbFlag.LOCAL) !== 0 && (row.flags & FdbFlag.ADDED_BY_USER) === 0;
   }
 }

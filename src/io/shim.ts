@@ -148,8 +148,7 @@ export interface Shim {
   /**
    * Waits up to `timeoutMs` (−1: for ever, 0: just looks) for a port or the watched eventfd. Returns the number of
    * pairs in `ready`; a multi-queue port may come twice. A port is reported when something *becomes* readable
-   * (edge-triggered): read it until a burst comes back short. A burst that is short for want of free heads, or after 64
-   * bad frames, does not lose the edge: the port is reported again. WRITE is reported once after `addPort` if the TAP is
+   * (edge-triggered): read it until result[DRAINED] is 1. WRITE is reported once after `addPort` if the TAP is
    * up, then whenever it comes up after a tx that failed with EIO.
    */
   poll(timeoutMs: number): number;
