@@ -52,7 +52,7 @@ describe.skipIf(missing)(titled('stations', missing), () => {
 
   async function forget(): Promise<void> {
     for (const port of PORTS) {
-      await daemon.must(`bridge fdb flush dev ${port} master`);
+      await daemon.must(`bridge fdb flush dev ${port} master nopermanent`);
       await wires.drain(port);
     }
   }
