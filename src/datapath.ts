@@ -1,31 +1,43 @@
 /*
  * START HERE: a frame's whole way through a dataplane.
  *
- *    port ─ rx ─► link ─► bridge? ─► FDB ─► port(s) ─ tx ─►
- *                   │         └─ to br0 ─► local stack
- *                   └─ no bridge: local stack
+ *    port ─ rx ─► link ─ bridge? ─► FDB ─► port(s) ────────────────────────────► link ─ tx ─► port
+ *                  │        └─ to br0 ─┐                                          │
+ *                  │                   ▼                                          ├─ veth, lo ──► backlog ─► its other end: receive
+ *                  ├─ vlan? ────► backlog ─► receive                              ├─ vlan ──────► tag ─► the link below
+ *                  └─ IP stack: (PREROUTING) ─ route ─┬─► local                   ├─ br0 ───────► FDB ─► port(s)
+ *                                                     └─► forward ─► neighbour ──►┘
  *
  * The engine calls `receive` with each burst a port brought in and `flush` when the burst has gone
- * through; everything in between happens here, to completion, in one thread. Every frame ends in exactly one of: a tx queue,
- * the local stack (delivered), or a drop with its reason. So at any time
+ * through; everything in between happens here, to completion, in one thread. Every frame ends in exactly one of: sent by a port,
+ * taken by the local stack (delivered), or a drop with its reason. So at any time
  *
  *    received + generated + cloned = transmitted + delivered + merged + Σ drops + held
  *
- * counts frame references, and a test holds us to it.
+ * counts frame references, and a test holds us to it. Received and transmitted are what ports did; links inside have counters of
+ * their own that the sum leaves out.
  *
  * The methods below the walk are the control plane's: they run between bursts, in the engine's thread.
  */
 import { Bridge, Bridging } from './bridge/bridge.js';
 import { Storm, type StormClass } from './bridge/storm.js';
-import { Arena, type ArenaOptions, NONE } from './core/arena.js';
+import { Arena, type ArenaOptions, type Frame, NONE, QUEUE } from './core/arena.js';
+import { Backlog } from './core/backlog.js';
 import { DropReason } from './core/drop.js';
 import { Egress } from './core/egress.js';
-import { Counter, type Link, LinkFlag, Links, MAX_LINKS, Total } from './core/links.js';
+import { Counter, type Link, LinkFlag, LinkKind, Links, MAX_LINKS, type Namespace, Total } from './core/links.js';
 import type { Port } from './core/port.js';
+import { Inet } from './route/inet.js';
 import { FDB_DEFAULT_CAPACITY, Fdb, Learned } from './tables/fdb.js';
+import * as vlan from './wire/vlan.js';
 
 /** Ethernet header and one VLAN tag, which the MTU does not count (is_skb_forwardable). */
 const FRAME_OVERHEAD = 18;
+
+const LOOPBACK_MTU = 65_536;
+
+/** Rounds of `flush` in which links inside may pass frames on to each other before the ports get their turn again. */
+const FLUSH_ROUNDS = 64;
 
 /** Limits are kept in int32, and a greater one is none; timeouts stay below half the range of the clock. */
 const MAX_LIMIT = 0x7fffffff;
@@ -63,6 +75,8 @@ export class Dataplane {
   readonly arena: Arena;
   readonly links = new Links();
   readonly egress: Egress;
+  readonly backlog: Backlog;
+  readonly inet: Inet;
   readonly fdb: Fdb;
   readonly storm = new Storm();
   readonly bridging: Bridging;
@@ -75,8 +89,11 @@ export class Dataplane {
   constructor(options: DataplaneOptions) {
     this.arena = new Arena(options);
     this.egress = new Egress(this.arena, this.links);
+    this.backlog = new Backlog(this.arena);
+    this.egress.forward = (link, n, now) => this.forward(link, n, now);
     this.fdb = new Fdb(options.fdbCapacity ?? FDB_DEFAULT_CAPACITY, MAX_LINKS, options.keys);
-    this.bridging = new Bridging(this.arena, this.links, this.egress, this.fdb, this.storm);
+    this.bridging = new Bridging(this.arena, this.links, this.egress, this.backlog, this.fdb, this.storm);
+    this.inet = new Inet(this.arena, this.links, this.egress, options.keys);
   }
 
   // --- the walk ---------------------------------------------------------------------------------
@@ -87,14 +104,121 @@ export class Dataplane {
     const { flags, master } = this.links;
     if ((flags[link] & LinkFlag.CAPTURE) !== 0) this.show(link, n);
     if ((flags[link] & LinkFlag.UP) === 0) return this.dropAll(link, n, DropReason.LINK_DOWN);
+    const left = (flags[link] & LinkFlag.HAS_VLANS) === 0 ? n : this.receiveTagged(link, n);
     const bridge = master[link] === NONE ? undefined : this.bridges[master[link]];
-    if (bridge === undefined) return this.dropAll(link, n, DropReason.NO_LISTENER);
-    this.bridging.receive(bridge, link, n, now);
+    if (bridge !== undefined) this.bridging.receive(bridge, link, left, now);
+    else this.inet.receive(link, left, now);
   }
 
-  /** Sends what the bursts since the last call have queued. */
-  flush(): void {
-    this.egress.flush();
+  /**
+   * Sends what the bursts since the last call have queued, and lets links inside receive what others have passed on. False:
+   * some still wait, because links that lead to each other in a circle would never end.
+   */
+  flush(now: number): boolean {
+    for (let i = 0; i < FLUSH_ROUNDS; i++) {
+      this.egress.flush(now);
+      if (this.backlog.isEmpty) return true;
+      const link = this.backlog.link;
+      this.receive(link, this.backlog.take(), now);
+    }
+    this.egress.flush(now);
+    return this.backlog.isEmpty;
+  }
+
+  /** Frames with the tag of a vlan go there, untagged; the others close ranks in arena.burst. Returns how many are left. */
+  private receiveTagged(link: Link, n: number): number {
+    const { burst } = this.arena;
+    let left = 0;
+    for (let i = 0; i < n; i++) {
+      const frame = burst[i];
+      const to = this.vlanOf(link, frame);
+      if (to === NONE) burst[left++] = frame;
+      else this.receiveUntagged(frame, to);
+    }
+    return left;
+  }
+
+  /** The vlan on a link that a frame's outer tag names. */
+  private vlanOf(link: Link, frame: Frame): Link {
+    const { bytes, offset, length } = this.arena;
+    if (length[frame] < vlan.Vlan.HEADER_BYTES) return NONE;
+    const tag = vlan.outerTag(bytes, offset[frame]);
+    let found = this.links.firstVlan[link];
+    while (found !== NONE && this.links.tag[found] !== tag) found = this.links.nextVlan[found];
+    return found;
+  }
+
+  private receiveUntagged(frame: Frame, to: Link): void {
+    const own = this.inet.own(frame);
+    if (own === NONE) return;
+    const { arena } = this;
+    vlan.untag(arena.bytes, arena.offset[own]);
+    arena.offset[own] += vlan.Vlan.BYTES;
+    arena.length[own] -= vlan.Vlan.BYTES;
+    arena.moveChecksum(own, -vlan.Vlan.BYTES);
+    this.passTo(own, to);
+  }
+
+  private passTo(frame: Frame, link: Link): void {
+    if (!this.backlog.push(frame, link)) this.egress.drop(frame, link, DropReason.BACKLOG_FULL);
+  }
+
+  /** The first `n` frames of a link's queue leave by a link that is no port. */
+  private forward(link: Link, n: number, now: number): void {
+    switch (this.links.kind[link]) {
+      case LinkKind.VETH:
+        return this.forwardToPeer(link, this.links.peer[link], n);
+      case LinkKind.LOOPBACK:
+        return this.forwardToPeer(link, link, n);
+      case LinkKind.VLAN:
+        return this.forwardTagged(link, n);
+      case LinkKind.BRIDGE:
+        return this.forwardToBridge(link, n, now);
+      default:
+        return this.releaseQueue(link, n);
+    }
+  }
+
+  private forwardToPeer(link: Link, peer: Link, n: number): void {
+    const { queues, length } = this.arena;
+    const { flags, maxLength } = this.links;
+    const isUp = peer !== NONE && (flags[link] & flags[peer] & LinkFlag.UP) !== 0;
+    for (let i = link * QUEUE; i < link * QUEUE + n; i++) {
+      const frame = queues[i];
+      if (!isUp) this.egress.drop(frame, link, DropReason.TX_LINK_DOWN);
+      else if (length[frame] > maxLength[peer] && !this.arena.isSuperframe(frame))
+        this.egress.drop(frame, link, DropReason.TX_MTU);
+      else this.passTo(frame, peer);
+    }
+  }
+
+  private forwardTagged(link: Link, n: number): void {
+    const { arena, links } = this;
+    for (let i = link * QUEUE; i < link * QUEUE + n; i++) {
+      const frame = arena.queues[i];
+      const own = arena.references[frame] === 0 ? frame : arena.copy(frame);
+      if (own === NONE) this.egress.drop(frame, link, DropReason.TX_ARENA_FULL);
+      else {
+        if (own !== frame) arena.release(frame);
+        arena.offset[own] -= vlan.Vlan.BYTES;
+        arena.length[own] += vlan.Vlan.BYTES;
+        vlan.tag(arena.bytes, arena.offset[own], links.tag[link]);
+        arena.moveChecksum(own, vlan.Vlan.BYTES);
+        this.egress.enqueue(own, links.peer[link]);
+      }
+    }
+  }
+
+  private forwardToBridge(link: Link, n: number, now: number): void {
+    const bridge = this.bridges[link];
+    for (let i = link * QUEUE; i < link * QUEUE + n; i++) {
+      if (bridge === undefined) this.egress.drop(this.arena.queues[i], link, DropReason.TX_LINK_DOWN);
+      else this.bridging.send(bridge, this.arena.queues[i], now);
+    }
+  }
+
+  private releaseQueue(link: Link, n: number): void {
+    for (let i = link * QUEUE; i < link * QUEUE + n; i++) this.arena.release(this.arena.queues[i]);
   }
 
   private countReceived(link: Link, n: number): void {
@@ -124,11 +248,78 @@ export class Dataplane {
     this.egress.ports[link] = port;
   }
 
+  /** A new link that ends inside, down and without carrier. */
+  addVirtual(link: Link, kind: LinkKind, mtu: number, namespace: Namespace): void {
+    this.addLink(link, mtu);
+    this.links.kind[link] = kind;
+    this.links.namespace[link] = namespace;
+    if (kind === LinkKind.LOOPBACK) this.links.flags[link] |= LinkFlag.NO_ARP | LinkFlag.CARRIER;
+    if (kind === LinkKind.DUMMY) this.links.flags[link] |= LinkFlag.CARRIER;
+  }
+
+  /** `lo`: the namespace's loopback link, made here. */
+  addNamespace(namespace: Namespace, lo: Link): void {
+    this.addVirtual(lo, LinkKind.LOOPBACK, LOOPBACK_MTU, namespace);
+    this.inet.loopback[namespace] = lo;
+  }
+
+  /** Its links have been removed before, lo too. */
+  removeNamespace(namespace: Namespace): void {
+    this.inet.forgetNamespace(namespace);
+  }
+
+  /** Makes two veths each other's other end. */
+  setPeer(link: Link, peer: Link): void {
+    this.links.peer[link] = peer;
+    this.links.peer[peer] = link;
+  }
+
+  /** Puts a vlan on a link; `tag`: TPID << 16 | VID. */
+  setVlan(link: Link, lower: Link, tag: number): void {
+    const { links } = this;
+    links.peer[link] = lower;
+    links.tag[link] = tag;
+    links.nextVlan[link] = links.firstVlan[lower];
+    links.firstVlan[lower] = link;
+    links.flags[lower] |= LinkFlag.HAS_VLANS;
+  }
+
+  private removeVlan(link: Link): void {
+    const { firstVlan, nextVlan, peer, flags } = this.links;
+    const lower = peer[link];
+    if (lower === NONE) return;
+    if (firstVlan[lower] === link) firstVlan[lower] = nextVlan[link];
+    else {
+      let at = firstVlan[lower];
+      while (at !== NONE && nextVlan[at] !== link) at = nextVlan[at];
+      if (at !== NONE) nextVlan[at] = nextVlan[link];
+    }
+    if (firstVlan[lower] === NONE) flags[lower] &= ~LinkFlag.HAS_VLANS;
+  }
+
+  /** The link is in another namespace from now on; the control plane has taken it out of its bridge and its addresses from it. */
+  setNamespace(link: Link, namespace: Namespace): void {
+    this.inet.forgetLink(link);
+    this.links.namespace[link] = namespace;
+  }
+
+  /** The link's own address: bytes 0..1 and 2..5, little-endian. */
+  setMac(link: Link, high: number, low: number): void {
+    const isOther = this.links.macHigh[link] !== high || this.links.macLow[link] !== low;
+    this.links.macHigh[link] = high;
+    this.links.macLow[link] = low;
+    if (isOther) this.inet.neighbour.addressChanged(link);
+  }
+
   /** Forgets a link, its stations, and if it is a bridge the membership of its ports. */
   removeLink(link: Link, now: number): void {
     this.setMaster(link, NONE, now);
     if (this.bridges[link] !== undefined) this.removeBridge(link, now);
     this.detachPort(link);
+    this.inet.forgetLink(link);
+    const { kind, peer } = this.links;
+    if (kind[link] === LinkKind.VLAN) this.removeVlan(link);
+    else if (kind[link] === LinkKind.VETH && peer[link] !== NONE) peer[peer[link]] = NONE;
     this.links.clear(link);
   }
 
@@ -144,11 +335,13 @@ export class Dataplane {
   }
 
   setMtu(link: Link, mtu: number): void {
+    this.links.mtu[link] = mtu;
     this.links.maxLength[link] = mtu + FRAME_OVERHEAD;
   }
 
   setUp(link: Link, isUp: boolean): void {
     this.egress.ports[link]?.setUp?.(isUp);
+    if (!isUp) this.inet.neighbour.linkDown(link);
     this.setFlag(link, LinkFlag.UP, isUp);
   }
 
@@ -156,6 +349,7 @@ export class Dataplane {
     if (((this.links.flags[link] & LinkFlag.CARRIER) !== 0) !== isUp) {
       this.links.counters[(link << Counter.SHIFT) + Counter.CARRIER_CHANGES]++;
     }
+    if (!isUp) this.inet.neighbour.carrierDown(link);
     this.setFlag(link, LinkFlag.CARRIER, isUp);
   }
 
@@ -191,6 +385,7 @@ export class Dataplane {
 
   addBridge(link: Link, mtu: number): void {
     this.addLink(link, mtu);
+    this.links.kind[link] = LinkKind.BRIDGE;
     this.links.flags[link] |= LinkFlag.BRIDGE | LinkFlag.CARRIER;
     this.bridges[link] = new Bridge(link);
     this.fdb.setAgeing(link, 300_000);

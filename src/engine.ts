@@ -9,6 +9,7 @@
  */
 
 import { BURST } from './core/arena.js';
+import { sooner } from './core/delay.js';
 import { DropReason } from './core/drop.js';
 import { Counter, type Link, MAX_LINKS } from './core/links.js';
 import type { Dataplane } from './datapath.js';
@@ -22,6 +23,7 @@ export class Engine {
   private readonly active = new Int32Array(MAX_LINKS);
   private readonly isActive = new Uint8Array(MAX_LINKS);
   private activeCount = 0;
+  private isFlushing = false;
   private isSweeping = false;
   private nextSweep = 0;
 
@@ -35,11 +37,17 @@ export class Engine {
   }
 
   get isIdle(): boolean {
-    return this.activeCount === 0;
+    return this.activeCount === 0 && !this.isFlushing;
+  }
+
+  /** What the control plane had the stack send, and what links inside still pass on to each other. */
+  flush(now: number): void {
+    this.isFlushing = !this.dataplane.flush(now);
   }
 
   /** One burst of every active port. Returns the number of frames received. */
   round(now: number): number {
+    if (this.isFlushing) this.flush(now);
     let frames = 0;
     for (let i = 0; i < this.activeCount; ) {
       const link = this.active[i];
@@ -60,7 +68,7 @@ export class Engine {
     if (port.invalid + port.starved !== 0) this.countRefused(link, port.invalid, port.starved);
     if (n > 0) {
       dataplane.receive(link, n, now);
-      dataplane.flush();
+      this.flush(now);
     }
     return n;
   }
@@ -85,6 +93,13 @@ export class Engine {
 
   /** Work that time asks for, a bounded piece of it. Returns ms until more is due, 0 = at once, -1 = never. */
   timers(now: number): number {
+    const due = sooner(this.sweep(now), this.dataplane.inet.timers(now));
+    this.flush(now);
+    return this.isFlushing ? 0 : due;
+  }
+
+  /** Ages the FDB, a piece at a time. */
+  private sweep(now: number): number {
     const { fdb } = this.dataplane;
     if (fdb.learnedCount === 0) return -1;
     if (!this.isSweeping) {

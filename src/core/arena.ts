@@ -77,6 +77,14 @@ export const enum Gso {
   ECN = 0x80,
 }
 
+/** Whom the frame's Ethernet destination address means (PACKET_* of if_packet.h). */
+export const enum Received {
+  HOST = 0,
+  BROADCAST = 1,
+  MULTICAST = 2,
+  OTHER_HOST = 3,
+}
+
 /** Frames one rx call moves at most. */
 export const BURST = 64;
 
@@ -113,6 +121,10 @@ export class Arena {
   /** References beyond the first. */
   readonly references: Int32Array<SharedArrayBuffer>;
   readonly vnet: Uint16Array<SharedArrayBuffer>;
+  /** For the IP stack, which sets them when it takes a frame in: the link it came by (0: made here), Received, and its mark. */
+  readonly ingress: Int32Array<SharedArrayBuffer>;
+  readonly received: Int32Array<SharedArrayBuffer>;
+  readonly mark: Int32Array<SharedArrayBuffer>;
 
   /** Stacks of free slots; the tops are below. Free frames have no tail and no reference. */
   readonly freeHeads: Int32Array<SharedArrayBuffer>;
@@ -141,6 +153,9 @@ export class Arena {
     this.references = sharedInts(this.heads);
     const headers = allocate((this.heads << Vnet.SHIFT) * 2);
     this.vnet = new Uint16Array(headers.buffer, headers.start, this.heads << Vnet.SHIFT);
+    this.ingress = sharedInts(this.heads);
+    this.received = sharedInts(this.heads);
+    this.mark = sharedInts(this.heads);
     this.freeHeads = sharedInts(this.heads);
     this.freeTails = sharedInts(this.tails);
     for (let i = 0; i < this.heads; i++) this.freeHeads[i] = this.heads - 1 - i;
@@ -170,6 +185,21 @@ export class Arena {
     this.vnet[at + 4] = 0;
   }
 
+  /** Cuts a frame off after `length` bytes, no more than it has. */
+  truncate(frame: Frame, length: number): void {
+    this.length[frame] = length;
+    if (this.tail[frame] === NONE || this.headLength(frame) < length) return;
+    this.freeTails[this.freeTailCount++] = this.tail[frame];
+    this.tail[frame] = NONE;
+  }
+
+  /** The frame's start moved by `bytes` towards its front: what counts from there follows. */
+  moveChecksum(frame: Frame, bytes: number): void {
+    const at = frame << Vnet.SHIFT;
+    if ((this.vnet[at] & Vnet.NEEDS_CSUM) !== 0) this.vnet[at + Vnet.CSUM_START] += bytes;
+    if (this.vnet[at + Vnet.HEADER_LENGTH] !== 0) this.vnet[at + Vnet.HEADER_LENGTH] += bytes;
+  }
+
   isSuperframe(frame: Frame): boolean {
     return this.vnet[frame << Vnet.SHIFT] >>> 8 !== Gso.NONE;
   }
@@ -190,7 +220,7 @@ export class Arena {
   /** Bytes of a frame that lie in its head slot. */
   headLength(frame: Frame): number {
     const room = ((frame + 1) << Slot.HEAD_SHIFT) - this.offset[frame];
-    return this.length[frame] < room ? this.length[frame] : room;
+    return Math.min(this.length[frame], room);
   }
 
   /** Byte offset of a frame's tail slot; only for a frame that has one. */
@@ -228,6 +258,9 @@ export class Arena {
       this.bytes.copyWithin(this.tailOffset(copy), source, source + this.length[frame] - head);
     }
     for (let i = 0; i < 5; i++) this.vnet[(copy << Vnet.SHIFT) + i] = this.vnet[(frame << Vnet.SHIFT) + i];
+    this.ingress[copy] = this.ingress[frame];
+    this.received[copy] = this.received[frame];
+    this.mark[copy] = this.mark[frame];
     return copy;
   }
 }

@@ -1,13 +1,13 @@
 /*
  * Egress: the way out of every step. A frame is queued for a link or dropped for a reason; queues go out
- * one native call each when `flush` is called, at the end of a burst.
+ * one native call each when `flush` is called, at the end of a burst; the queue of a link that ends inside Sluice goes to `forward`.
  *
  * Queue of link l: arena.queues[l × QUEUE …], filled to fill[l]. A queue that fills up within a burst (a flood to one
  * port from many) is flushed at once, so nothing is ever lost to the queue itself.
  */
 import { type Arena, type Frame, QUEUE } from './arena.js';
 import { DropReason } from './drop.js';
-import { Counter, type Link, LinkFlag, type Links, MAX_LINKS } from './links.js';
+import { Counter, type Link, LinkFlag, LinkKind, type Links, MAX_LINKS } from './links.js';
 import { sharedInts } from './memory.js';
 import { type Port, TxError } from './port.js';
 
@@ -37,11 +37,16 @@ function reasonOf(errno: number): DropReason {
   }
 }
 
+/** Takes over the references of the first `n` frames of a link's queue. */
+export type Forward = (link: Link, n: number, now: number) => void;
+
 /** Sees the frames of links that are captured, before anything is done with them. Borrowed: valid during the call. */
 export type Tap = (link: Link, frame: Frame, isOut: boolean) => void;
 
 export class Egress {
   tap: Tap | undefined;
+  /** What becomes of the frames of links that are no ports. */
+  forward: Forward = (link, n) => this.discard(link, n);
   readonly ports: Array<Port | undefined> = [];
   /** Why each frame of the last tx call failed; 0 = it did not. */
   readonly txErrno = sharedInts(QUEUE);
@@ -50,8 +55,11 @@ export class Egress {
   wentDownCount = 0;
 
   private readonly fill = new Int32Array(MAX_LINKS);
+  /** Links whose queues wait, each once: a ring. */
   private readonly dirty = new Int32Array(MAX_LINKS);
-  private dirtyCount = 0;
+  private readonly isDirty = new Uint8Array(MAX_LINKS);
+  private dirtyHead = 0;
+  private dirtyTail = 0;
 
   constructor(
     private readonly arena: Arena,
@@ -61,10 +69,24 @@ export class Egress {
   /** Queues a frame for a port; takes the caller's reference. */
   enqueue(frame: Frame, link: Link): void {
     const n = this.fill[link];
-    if (n === 0) this.dirty[this.dirtyCount++] = link;
+    if (n === 0) this.mark(link);
     this.arena.queues[link * QUEUE + n] = frame;
     this.fill[link] = n + 1;
-    if (n === QUEUE - 1) this.flushLink(link);
+    if (n === QUEUE - 1) this.overflow(link);
+  }
+
+  private mark(link: Link): void {
+    if (this.isDirty[link] !== 0) return;
+    this.isDirty[link] = 1;
+    this.dirty[this.dirtyHead] = link;
+    this.dirtyHead = (this.dirtyHead + 1) & (MAX_LINKS - 1);
+  }
+
+  /** The queue has just become full. */
+  private overflow(link: Link): void {
+    if (this.links.kind[link] === LinkKind.PORT) return this.flushPort(link);
+    this.fill[link] = QUEUE - 1;
+    this.drop(this.arena.queues[link * QUEUE + QUEUE - 1], link, DropReason.TX_BUSY);
   }
 
   /** Counts a drop and takes the caller's reference. */
@@ -73,13 +95,36 @@ export class Egress {
     this.arena.release(frame);
   }
 
-  /** Sends all queues. */
-  flush(): void {
-    for (let i = 0; i < this.dirtyCount; i++) this.flushLink(this.dirty[i]);
-    this.dirtyCount = 0;
+  /** Sends all queues. Where links lie on links, those that this fills are sent too. */
+  flush(now: number): void {
+    while (this.dirtyTail !== this.dirtyHead) {
+      const link = this.dirty[this.dirtyTail];
+      this.dirtyTail = (this.dirtyTail + 1) & (MAX_LINKS - 1);
+      this.isDirty[link] = 0;
+      if (this.links.kind[link] === LinkKind.PORT) this.flushPort(link);
+      else this.flushInside(link, now);
+    }
   }
 
-  private flushLink(link: Link): void {
+  private flushInside(link: Link, now: number): void {
+    const n = this.fill[link];
+    if (n === 0) return;
+    this.fill[link] = 0;
+    if ((this.links.flags[link] & LinkFlag.CAPTURE) !== 0) this.show(link, n);
+    this.count(link, n);
+    this.forward(link, n, now);
+  }
+
+  /** Counts the first `n` frames of a queue as sent. */
+  private count(link: Link, n: number): void {
+    const { queues, length } = this.arena;
+    let bytes = 0;
+    for (let i = link * QUEUE; i < link * QUEUE + n; i++) bytes += length[queues[i]];
+    this.links.counters[(link << Counter.SHIFT) + Counter.TX_PACKETS] += n;
+    this.links.counters[(link << Counter.SHIFT) + Counter.TX_BYTES] += bytes;
+  }
+
+  private flushPort(link: Link): void {
     const n = this.fill[link];
     if (n === 0) return;
     this.fill[link] = 0;
@@ -87,24 +132,18 @@ export class Egress {
     if (port === undefined) return this.discard(link, n);
     if ((this.links.flags[link] & LinkFlag.CAPTURE) !== 0) this.show(link, n);
     if (port.tx(n) !== 0) return this.settle(link, n);
-    const { queues, length } = this.arena;
+    this.count(link, n);
+    const { queues } = this.arena;
     const from = link * QUEUE;
-    let bytes = 0;
-    for (let i = from; i < from + n; i++) {
-      bytes += length[queues[i]];
-      this.arena.release(queues[i]);
-    }
-    const counters = this.links.counters;
-    counters[(link << Counter.SHIFT) + Counter.TX_PACKETS] += n;
-    counters[(link << Counter.SHIFT) + Counter.TX_BYTES] += bytes;
-    counters[(link << Counter.SHIFT) + Counter.TX_SEGMENTS] += port.segments;
+    for (let i = from; i < from + n; i++) this.arena.release(queues[i]);
+    this.links.counters[(link << Counter.SHIFT) + Counter.TX_SEGMENTS] += port.segments;
   }
 
   private show(link: Link, n: number): void {
     for (let i = 0; i < n; i++) this.tap?.(link, this.arena.queues[link * QUEUE + i], true);
   }
 
-  /** As the end of flushLink, frame by frame, for a call in which some failed. */
+  /** As the end of flushPort, frame by frame, for a call in which some failed. */
   private settle(link: Link, n: number): void {
     const { queues, length } = this.arena;
     const counters = this.links.counters;

@@ -63,8 +63,8 @@ export class MemoryPort implements Port {
 }
 
 /**
- * Receives prepared 64-byte frames round and round, and counts what it transmits. They differ in their first 14 bytes, which
- * are written anew each time; the other 50 are what the slot holds.
+ * Receives prepared 64-byte frames round and round, and counts what it transmits. They differ in their first bytes, which
+ * are written anew each time; the others are what the slot holds.
  */
 export class LoopPort implements Port {
   readonly invalid = 0;
@@ -75,16 +75,21 @@ export class LoopPort implements Port {
   private next = 0;
   private readonly mask: number;
 
-  /** `prepared`: four words a frame, its bytes 0..1, 2..5, 6..9 and 10..13; a power of two of them, at least BURST. */
+  /**
+   * `prepared`: `stride` words a frame, a power of two, of which `words` are written: its bytes 0..1, 2..5, 6..9 …; a power of two of frames, at
+   * least BURST.
+   */
   constructor(
     private readonly arena: Arena,
     private readonly prepared: Int32Array,
+    private readonly stride = 4,
+    private readonly words = 4,
   ) {
     this.mask = prepared.length - 1;
   }
 
   rx(max: number): number {
-    const { arena, prepared, mask } = this;
+    const { arena, prepared, mask, stride, words } = this;
     const { burst, offset, length, freeHeads, vnet, words16, words32 } = arena;
     const n = Math.min(max, BURST, arena.freeHeadCount);
     const top = arena.freeHeadCount - 1;
@@ -96,13 +101,12 @@ export class LoopPort implements Port {
       offset[frame] = at;
       length[frame] = 64;
       vnet[frame << Vnet.SHIFT] = 0;
-      const source = (from + i * 4) & mask;
+      const source = (from + i * stride) & mask;
+      const target = ((at + 2) >> 2) - 1;
       words16[at >> 1] = prepared[source];
-      words32[(at + 2) >> 2] = prepared[source + 1];
-      words32[(at + 6) >> 2] = prepared[source + 2];
-      words32[(at + 10) >> 2] = prepared[source + 3];
+      for (let k = 1; k < words; k++) words32[target + k] = prepared[source + k];
     }
-    this.next = (from + n * 4) & mask;
+    this.next = (from + n * stride) & mask;
     arena.freeHeadCount = top + 1 - n;
     return n;
   }

@@ -10,7 +10,7 @@
  *   +-------------------------------+-------------------------------+
  */
 import { Ethernet, EtherType } from './ethernet.js';
-import { read16 } from './field.js';
+import { read16, write16 } from './field.js';
 
 export const enum Vlan {
   TPID = 0,
@@ -22,6 +22,8 @@ export const enum Vlan {
   PRIORITY_SHIFT = 13,
   /** Tags of one frame that anything here looks behind. */
   MAX_TAGS = 2,
+  /** Ethernet's header with one tag. */
+  HEADER_BYTES = 18,
 }
 
 export function isTag(type: number): boolean {
@@ -53,4 +55,22 @@ export function typeOffset(bytes: Uint8Array, at: number, end: number): number {
     offset += Vlan.BYTES;
   }
   return offset;
+}
+
+/** TPID << 16 | VID of the outer tag, 0 where there is none; the frame has at least HEADER_BYTES. */
+export function outerTag(bytes: Uint8Array, at: number): number {
+  const tpid = read16(bytes, at + Ethernet.TYPE);
+  return isTag(tpid) ? (tpid << 16) | id(bytes, at + Ethernet.TYPE) : 0;
+}
+
+/** Moves the addresses behind the outer tag, over it: the frame then starts BYTES later. */
+export function untag(bytes: Uint8Array, at: number): void {
+  for (let i = at + Ethernet.TYPE - 1; i >= at; i--) bytes[i + Vlan.BYTES] = bytes[i];
+}
+
+/** Moves the addresses of the frame that starts BYTES later to `at`, and puts a tag (TPID << 16 | TCI) behind them. */
+export function tag(bytes: Uint8Array, at: number, tag: number): void {
+  for (let i = at; i < at + Ethernet.TYPE; i++) bytes[i] = bytes[i + Vlan.BYTES];
+  write16(bytes, at + Ethernet.TYPE, tag >>> 16);
+  write16(bytes, at + Ethernet.TYPE + Vlan.TCI, tag);
 }
