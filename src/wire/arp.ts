@@ -36,6 +36,8 @@ export const enum Arp {
 
   /** The first 6 bytes as numbers: Ethernet, IPv4, lengths 6 and 4. */
   SPACES = 0x00010800,
+  /** The same with the hardware space of IEEE 802 networks, which means Ethernet as well (RFC 1042). */
+  SPACES_802 = 0x00060800,
   LENGTHS = 0x0604,
 }
 
@@ -47,7 +49,9 @@ export const enum ArpOperation {
 /** Whether this is whole and maps IPv4 to Ethernet. */
 export function check(bytes: Uint8Array, at: number, end: number): boolean {
   if (at + Arp.BYTES > end) return false;
-  return read32(bytes, at) === Arp.SPACES && read16(bytes, at + Arp.HARDWARE_LENGTH) === Arp.LENGTHS;
+  const spaces = read32(bytes, at);
+  const isKnown = spaces === Arp.SPACES || spaces === Arp.SPACES_802;
+  return isKnown && read16(bytes, at + Arp.HARDWARE_LENGTH) === Arp.LENGTHS;
 }
 
 export function operation(bytes: Uint8Array, at: number): number {

@@ -31,6 +31,10 @@ export const enum Icmp {
   ECHO_SEQUENCE = 6,
   /** Of echo: the data follow. */
   BYTES = 8,
+  /** Of a timestamp reply: when the request came, and when the reply left. */
+  RECEIVED = 12,
+  TRANSMITTED = 16,
+  TIMESTAMP_BYTES = 20,
   NEIGHBOR_FLAGS = 4,
   NEIGHBOR_TARGET = 8,
   NEIGHBOR_OPTION = 24,
@@ -41,9 +45,13 @@ export const enum Icmp {
 export const enum IcmpType {
   ECHO_REPLY = 0,
   UNREACHABLE = 3,
+  SOURCE_QUENCH = 4,
   REDIRECT = 5,
   ECHO_REQUEST = 8,
   TIME_EXCEEDED = 11,
+  PARAMETER_PROBLEM = 12,
+  TIMESTAMP_REQUEST = 13,
+  TIMESTAMP_REPLY = 14,
 }
 
 export const enum Icmp6Type {
@@ -75,6 +83,8 @@ export const enum NeighborFlag {
 export const enum NeighborOption {
   SOURCE_MAC = 1,
   TARGET_MAC = 2,
+  /** RFC 3971 §5.3.2; in solicitations that detect duplicates, RFC 7527. */
+  NONCE = 14,
 }
 
 /** Whether type, code, checksum and the 4 bytes behind them are there. */
@@ -143,6 +153,26 @@ export function writeNeighborMac(bytes: Uint8Array, at: number, high: number, lo
   bytes[at + Icmp.NEIGHBOR_OPTION] = isSolicitation ? NeighborOption.SOURCE_MAC : NeighborOption.TARGET_MAC;
   bytes[at + Icmp.NEIGHBOR_OPTION + 1] = 1;
   writeAddress(bytes, at + Icmp.NEIGHBOR_OPTION + 2, high, low);
+}
+
+/** What `findOption` answers where there is none, and where one of the options is malformed. */
+export const enum NoOption {
+  ABSENT = -1,
+  MALFORMED = -2,
+}
+
+/** Where the first option of a kind starts, of those from `at` to `end`; or NoOption (ndisc_parse_options). */
+export function findOption(bytes: Uint8Array, at: number, end: number, kind: number): number {
+  let found: number = NoOption.ABSENT;
+  let i = at;
+  while (i < end) {
+    if (i + 2 > end) return NoOption.MALFORMED;
+    const length = bytes[i + 1] << 3;
+    if (length === 0 || i + length > end) return NoOption.MALFORMED;
+    if (bytes[i] === kind && found < 0) found = i;
+    i += length;
+  }
+  return found;
 }
 
 /** Fills in the checksum of an ICMP message of `length` bytes, data included. */

@@ -19,7 +19,7 @@
  *
  * Addresses are int32.
  */
-import { finish, sumBytes } from './checksum.js';
+import { finish, isRight, sumBytes } from './checksum.js';
 import { read16, read32, write16, write32 } from './field.js';
 
 export const enum Ipv4 {
@@ -101,6 +101,20 @@ export function source(bytes: Uint8Array, at: number): number {
 
 export function destination(bytes: Uint8Array, at: number): number {
   return read32(bytes, at + Ipv4.DESTINATION);
+}
+
+/** Whether the whole header's checksum is right. */
+export function isChecksumRight(bytes: Uint8Array, at: number): boolean {
+  return isRight(bytes, at, headerLength(bytes, at), 0);
+}
+
+/** One hop less, with its checksum, as ip_decrease_ttl does it; the TTL is not 0. */
+export function decreaseTtl(bytes: Uint8Array, at: number): void {
+  bytes[at + Ipv4.TTL]--;
+  const checksum = read16(bytes, at + Ipv4.CHECKSUM) + 0x0100;
+  // The kernel adds in its own byte order: 0xffff is never left, whichever end it is read from.
+  const folded = checksum > 0xffff ? (checksum & 0xffff) + 1 : checksum;
+  write16(bytes, at + Ipv4.CHECKSUM, folded === 0xffff ? 0 : folded);
 }
 
 /** Fills in the header checksum: after every other field. */

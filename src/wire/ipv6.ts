@@ -44,7 +44,22 @@ export const enum Extension {
   HOP_BY_HOP = 0,
   ROUTING = 43,
   FRAGMENT = 44,
+  AUTHENTICATION = 51,
+  /** No next header: nothing follows. */
+  NONE = 59,
   DESTINATION = 60,
+}
+
+/** The fragment header (§4.5). */
+export const enum FragmentHeader {
+  NEXT_HEADER = 0,
+  /** Offset in bytes, its last three bits being flags. */
+  OFFSET = 2,
+  IDENTIFICATION = 4,
+  BYTES = 8,
+
+  OFFSET_MASK = 0xfff8,
+  MORE = 1,
 }
 
 /** Whether the fixed header is there. What `payloadLength` says is not looked at: a capture may be cut short. */

@@ -1,0 +1,559 @@
+/*
+ * IPv4: what a router and a host do with a packet (RFC 791, 1122, 1812; net/ipv4: ip_input.c, route.c, ip_forward.c, ip_output.c).
+ *
+ *   receive ── short path: a plain packet to be forwarded ───────────────────────────────► rewritten, out
+ *       └───── input ─ header ─ (options) ─ route ─┬─ local, broadcast, own group ─► local
+ *                                                  ├─ unicast ─► forward ─ TTL, MTU, redirect ─► output
+ *                                                  └─ refused: ICMP error, drop
+ *   send ───── route ─ source ─ (fragments) ─► output ─► neighbour
+ *
+ * The short path takes, burst by burst, what needs no thought: no options, nobody else's copy, a route of one next hop with a neighbour that
+ * is known, room in the MTU. Like the bridge it reads all headers first, then has the look-ups' cache misses
+ * overlap, then decides in order; a frame that is not plain takes the long path in its turn, so that order is kept.
+ */
+import { BURST, type Frame, Gso, NONE, Received, Vnet } from '../core/arena.js';
+import { DropReason } from '../core/drop.js';
+import { type Link, LinkKind, type Namespace } from '../core/links.js';
+import { Ethernet } from '../wire/ethernet.js';
+import { read16, write16, write32 } from '../wire/field.js';
+import * as ipv4 from '../wire/ipv4.js';
+import { Protocol } from '../wire/ipv4.js';
+import { Address4, Scope } from './addresses.js';
+import { Conf4 } from './conf.js';
+import { NextHop, NoRoute, Route, RouteType } from './fib.js';
+import { flowHash4 } from './flow-hash.js';
+import { fragment4, MAX_FRAGMENTS } from './fragment.js';
+import type { Inet } from './inet.js';
+
+/** EtherType as a little-endian machine reads it. */
+const IPV4 = 0x0008;
+/** Version 4, five words of header. */
+const PLAIN = 0x45;
+const HEADERS = Ethernet.BYTES + ipv4.Ipv4.BYTES;
+
+/** ICMP errors that a router sends. */
+const enum Unreachable {
+  TYPE = 3,
+  NET = 0,
+  HOST = 1,
+  FRAGMENTATION_NEEDED = 4,
+  PROHIBITED = 13,
+}
+
+const TIME_EXCEEDED = 11;
+
+/** Results of `send`. */
+const enum Errno {
+  INVALID = -22,
+  ACCESS = -13,
+  TOO_LONG = -90,
+  NO_NETWORK = -101,
+  NO_HOST = -113,
+}
+
+/** Bytes of an address in network order, of a little-endian word. */
+function swap32(word: number): number {
+  return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+}
+
+export function isMulticast4(address: number): boolean {
+  return (address & 0xf0000000) === (0xe0000000 | 0);
+}
+
+export function isLoopback4(address: number): boolean {
+  return address >>> 24 === 127;
+}
+
+export class Ip4 {
+  private readonly $destination = new Int32Array(BURST);
+  private readonly $route = new Int32Array(BURST);
+  private readonly $isPlain = new Uint8Array(BURST);
+  private readonly $fragments = new Int32Array(MAX_FRAGMENTS);
+
+  constructor(private readonly inet: Inet) {
+    this.receive = this.compile();
+  }
+
+  /** The first `n` frames of arena.burst came in by `link`, of whatever protocol. */
+  readonly receive: (link: Link, n: number, now: number) => void;
+
+  private compile(): (link: Link, n: number, now: number) => void {
+    const { inet } = this;
+    const ip4 = this;
+    const { arena, egress, fib, conf, addresses } = inet;
+    const { burst, offset, length, references, tail, words16, words32 } = arena;
+    const { namespace: namespaces, macHigh, macLow, mtu } = inet.links;
+    const { routes, nexthops, lpm4, merged4 } = fib;
+    const { link4, all4 } = conf;
+    const { $destination, $route, $isPlain } = this;
+
+    /** Reads the headers; marks those that may take the short path. */
+    function readHeaders(link: Link, namespace: Namespace, n: number): void {
+      const high = macHigh[link];
+      const low = macLow[link];
+      for (let i = 0; i < n; i++) {
+        const frame = burst[i];
+        const at = offset[frame];
+        const header = (at + Ethernet.BYTES) >> 2;
+        const first = words32[header];
+        const third = words32[header + 2];
+        const source = words32[header + 3];
+        const destination = words32[header + 4];
+        $destination[i] = swap32(destination);
+        const isFine =
+          (at & 3) === 2 &&
+          words16[(at + Ethernet.TYPE) >> 1] === IPV4 &&
+          (first & 0xff) === PLAIN &&
+          words16[at >> 1] === high &&
+          words32[(at + 2) >> 2] === low &&
+          length[frame] >= HEADERS &&
+          references[frame] === 0 &&
+          (third & 0xff) > 1 &&
+          isRight(first, words32[header + 1], third, source, destination) &&
+          isOrdinary(source & 0xff) &&
+          isOrdinary(destination & 0xff);
+        $isPlain[i] = isFine && !addresses.isOwn4(namespace, swap32(source)) ? 1 : 0;
+      }
+    }
+
+    /** The rest of a frame's way on the short path. False: it has to take the long one. */
+    function forward(frame: Frame, link: Link, route: number, destination: number): boolean {
+      const row = route << Route.SHIFT;
+      if (routes[row + Route.TYPE] !== RouteType.UNICAST || routes[row + Route.COUNT] !== 1) return false;
+      const hop = routes[row + Route.NEXTHOP] << NextHop.SHIFT;
+      const out = nexthops[hop + NextHop.LINK];
+      const family = nexthops[hop + NextHop.FAMILY];
+      if (out === link || family === 6) return false;
+      const neighbour = inet.neighbours.lookup4(out, family === 0 ? destination : nexthops[hop + NextHop.GATEWAY]);
+      if (neighbour === NONE || !inet.neighbours.isUsable(neighbour)) return false;
+      const at = offset[frame];
+      const header = (at + Ethernet.BYTES) >> 2;
+      const first = words32[header];
+      const total = ((first >>> 8) & 0xff00) | (first >>> 24);
+      const rest = length[frame] - Ethernet.BYTES - total;
+      if (total < ipv4.Ipv4.BYTES || rest < 0 || (rest > 0 && tail[frame] !== NONE)) return false;
+      const limit = routes[row + Route.MTU] !== 0 ? routes[row + Route.MTU] & 0xfffff : mtu[out];
+      if (total > limit && ip4.longestPacket(frame) > limit) return false;
+      length[frame] -= rest;
+      const word = words32[header + 2];
+      // As ip_decrease_ttl: one less in the word of TTL and protocol is one more in the checksum.
+      let checksum = (word >>> 16) + 1;
+      if (checksum >= 0xffff) checksum = (checksum + 1) & 0xffff;
+      words32[header + 2] = ((word & 0xffff) - 1) | (checksum << 16);
+      const low = macLow[out];
+      words16[at >> 1] = inet.neighbours.macHigh(neighbour);
+      words32[(at + 2) >> 2] = inet.neighbours.macLow(neighbour);
+      words32[(at + 6) >> 2] = macHigh[out] | (low << 16);
+      words16[(at + 10) >> 1] = low >>> 16;
+      egress.enqueue(frame, out);
+      return true;
+    }
+
+    return function receive(link: Link, n: number, now: number): void {
+      const namespace = namespaces[link];
+      const merged = merged4[namespace];
+      const isRouter =
+        merged >= 0 &&
+        link4[link * Conf4.COUNT + Conf4.FORWARDING] !== 0 &&
+        (link4[link * Conf4.COUNT + Conf4.RP_FILTER] | all4[namespace * Conf4.COUNT + Conf4.RP_FILTER]) === 0;
+      if (!isRouter) {
+        for (let i = 0; i < n; i++) inet.receiveOther(burst[i], link, now);
+        return;
+      }
+      readHeaders(link, namespace, n);
+      lpm4.lookupBurst(merged, $destination, $route, n);
+      for (let i = 0; i < n; i++) {
+        const frame = burst[i];
+        if ($isPlain[i] === 0 || !forward(frame, link, $route[i], $destination[i])) inet.receiveOther(frame, link, now);
+      }
+    };
+  }
+
+  /** Bytes, IP header included, of the longest packet that a frame is on the wire (skb_gso_network_seglen). */
+  longestPacket(frame: Frame): number {
+    const { arena } = this.inet;
+    const at = this.inet.network(frame);
+    const vnet = frame << Vnet.SHIFT;
+    const type = arena.vnet[vnet + Vnet.FLAGS_TYPE] >>> 8;
+    if (type === Gso.NONE) return ipv4.totalLength(arena.bytes, at);
+    const transport = at + ipv4.headerLength(arena.bytes, at);
+    const isTcp = ipv4.protocol(arena.bytes, at) === Protocol.TCP;
+    const header = isTcp ? (arena.bytes[transport + 12] >>> 4) << 2 : 8;
+    return transport - at + header + arena.vnet[vnet + Vnet.GSO_SIZE];
+  }
+
+  // --- in ----------------------------------------------------------------------------------------
+
+  /** A frame of our own copy, addressed to us at the link layer. */
+  input(frame: Frame, link: Link, now: number): void {
+    const reason = this.checkHeader(frame);
+    if (reason !== DropReason.NONE) return this.inet.drop(frame, reason);
+    const { bytes } = this.inet.arena;
+    const at = this.inet.network(frame);
+    const source = ipv4.source(bytes, at);
+    const destination = ipv4.destination(bytes, at);
+    const martian = this.martian(this.inet.namespaceOf(link), link, source, destination);
+    if (martian !== DropReason.NONE) return this.inet.drop(frame, martian);
+    if (ipv4.headerLength(bytes, at) > ipv4.Ipv4.BYTES && !this.inet.options4.receive(frame, link, now)) return;
+    this.route(frame, link, source, destination, now);
+  }
+
+  /** Also cuts off what Ethernet padded. */
+  private checkHeader(frame: Frame): DropReason {
+    const { arena } = this.inet;
+    const { bytes } = arena;
+    const at = this.inet.network(frame);
+    const end = arena.offset[frame] + arena.length[frame];
+    if (!ipv4.check(bytes, at, arena.offset[frame] + arena.headLength(frame))) return DropReason.IPV4_HEADER;
+    if (!ipv4.isChecksumRight(bytes, at)) return DropReason.IPV4_CHECKSUM;
+    const total = ipv4.totalLength(bytes, at);
+    if (total < ipv4.headerLength(bytes, at) || at + total > end) return DropReason.IPV4_HEADER;
+    arena.truncate(frame, Ethernet.BYTES + total);
+    return DropReason.NONE;
+  }
+
+  /** ip_route_input_slow. */
+  private route(frame: Frame, link: Link, source: number, destination: number, now: number): void {
+    const { inet } = this;
+    const namespace = inet.namespaceOf(link);
+    if (isMulticast4(destination)) return this.receiveGroup(frame, link, source, destination, now);
+    if (destination === -1 || (source | destination) === 0) return this.receiveBroadcast(frame, link, source, now);
+    this.fillFlow(frame, link);
+    const route = inet.fib.lookup4(namespace, destination, source);
+    const type = this.typeOf(route);
+    if (type === RouteType.BROADCAST) return this.receiveBroadcast(frame, link, source, now);
+    if (type === RouteType.LOCAL) {
+      const refusal = this.checkSource(namespace, link, source, false);
+      if (refusal !== DropReason.NONE) return inet.drop(frame, refusal);
+      return inet.local.receive4(frame, now);
+    }
+    if (!inet.conf.forwards4(link)) return inet.drop(frame, DropReason.FORWARDING_OFF);
+    if (type !== RouteType.UNICAST) return this.refuse(frame, route, type, now);
+    this.forward(frame, link, route, source, destination, now);
+  }
+
+  /** Addresses that no packet may have; of groups receiveGroup has more to say. */
+  private martian(namespace: Namespace, link: Link, source: number, destination: number): DropReason {
+    if (isMulticast4(destination)) return DropReason.NONE;
+    if (source >>> 28 === 14 || source === -1) return DropReason.MARTIAN_SOURCE;
+    if (destination === -1 || (source | destination) === 0) return DropReason.NONE;
+    if (source >>> 24 === 0) return DropReason.MARTIAN_SOURCE;
+    if (destination >>> 24 === 0) return DropReason.MARTIAN_DESTINATION;
+    if (this.inet.links.kind[link] === LinkKind.LOOPBACK) return DropReason.NONE;
+    const isLocalnetRouted = this.inet.conf.or4(namespace, link, Conf4.ROUTE_LOCALNET);
+    if (isLoopback4(destination) && !isLocalnetRouted) return DropReason.MARTIAN_DESTINATION;
+    if (isLoopback4(source) && !isLocalnetRouted) return DropReason.MARTIAN_SOURCE;
+    return DropReason.NONE;
+  }
+
+  /** What rules look at. */
+  private fillFlow(frame: Frame, link: Link): void {
+    const { arena, fib } = this.inet;
+    if (!fib.hasRules4(this.inet.namespaceOf(link))) return;
+    const { flow } = fib;
+    const at = this.inet.network(frame);
+    flow.iif = link;
+    flow.oif = 0;
+    flow.mark = arena.mark[frame];
+    flow.tos = arena.bytes[at + ipv4.Ipv4.TOS] & 0x1c;
+    flow.protocol = ipv4.protocol(arena.bytes, at);
+    const hasPorts = !ipv4.isFragment(arena.bytes, at) && (flow.protocol === 6 || flow.protocol === 17);
+    const transport = at + ipv4.headerLength(arena.bytes, at);
+    flow.sport = hasPorts ? read16(arena.bytes, transport) : 0;
+    flow.dport = hasPorts ? read16(arena.bytes, transport + 2) : 0;
+  }
+
+  private typeOf(route: number): RouteType {
+    return route <= 0 ? RouteType.NONE : this.inet.fib.routes[(route << Route.SHIFT) + Route.TYPE];
+  }
+
+  /**
+   * __fib_validate_source: whether a packet from `source` may come in by `link`. Without a filter only own addresses are
+   * no sources; `isOnLink` asks for the route back in any case, and takes a source that is directly on the link.
+   */
+  private checkSource(namespace: Namespace, link: Link, source: number, isOnLink: boolean): DropReason {
+    const { inet } = this;
+    if (source === 0 || inet.links.kind[link] === LinkKind.LOOPBACK) return DropReason.NONE;
+    const filter = inet.conf.max4(namespace, link, Conf4.RP_FILTER);
+    if (filter === 0 && !isOnLink) {
+      const isOwn = inet.addresses.isOwn4(namespace, source);
+      return isOwn && inet.conf.of4(link, Conf4.ACCEPT_LOCAL) === 0 ? DropReason.MARTIAN_SOURCE : DropReason.NONE;
+    }
+    return this.checkWayBack(namespace, link, source, filter);
+  }
+
+  private checkWayBack(namespace: Namespace, link: Link, source: number, filter: number): DropReason {
+    const { fib, conf } = this.inet;
+    const { flow } = fib;
+    flow.oif = link;
+    flow.iif = 0;
+    const route = fib.lookup4(namespace, source, 0);
+    const type = this.typeOf(route);
+    if (route > 0 && type !== RouteType.UNICAST) {
+      const isAccepted = type === RouteType.LOCAL && conf.of4(link, Conf4.ACCEPT_LOCAL) !== 0;
+      return isAccepted ? DropReason.NONE : DropReason.MARTIAN_SOURCE;
+    }
+    if (filter === 0) return DropReason.NONE;
+    if (route <= 0) return DropReason.RP_FILTER;
+    return filter === 2 || fib.leadsTo(route, link) ? DropReason.NONE : DropReason.RP_FILTER;
+  }
+
+  private receiveBroadcast(frame: Frame, link: Link, source: number, now: number): void {
+    const { inet } = this;
+    if (source !== 0) {
+      const refusal = this.checkSource(inet.namespaceOf(link), link, source, false);
+      if (refusal !== DropReason.NONE) return inet.drop(frame, refusal);
+    }
+    inet.arena.received[frame] = Received.BROADCAST;
+    inet.local.receive4(frame, now);
+  }
+
+  private receiveGroup(frame: Frame, link: Link, source: number, destination: number, now: number): void {
+    const { inet } = this;
+    const isOwn = inet.addresses.isGroup4(link, destination) || destination === (0xe0000001 | 0);
+    if (!isOwn) return inet.drop(frame, DropReason.NOT_JOINED);
+    const isBadSource = isMulticast4(source) || source === -1 || isLoopback4(source);
+    if (isBadSource && inet.links.kind[link] !== LinkKind.LOOPBACK) return inet.drop(frame, DropReason.MARTIAN_SOURCE);
+    if (source !== 0) {
+      const refusal = this.checkSource(inet.namespaceOf(link), link, source, false);
+      if (refusal !== DropReason.NONE) return inet.drop(frame, refusal);
+    }
+    inet.local.receive4(frame, now);
+  }
+
+  /** No route to go on by: says so to the sender, as ip_error does. */
+  private refuse(frame: Frame, route: number, type: RouteType, now: number): void {
+    const { inet } = this;
+    if (type === RouteType.BLACKHOLE || route === NoRoute.BLACKHOLE) return inet.drop(frame, DropReason.BLACKHOLE);
+    if (type === RouteType.PROHIBIT || route === NoRoute.PROHIBITED) {
+      inet.icmp4.routeError(frame, Unreachable.PROHIBITED, now);
+      return inet.drop(frame, DropReason.PROHIBITED);
+    }
+    if (type === RouteType.UNREACHABLE) {
+      inet.icmp4.routeError(frame, Unreachable.HOST, now);
+      return inet.drop(frame, DropReason.UNREACHABLE);
+    }
+    inet.icmp4.routeError(frame, Unreachable.NET, now);
+    inet.drop(frame, route === NoRoute.REJECTED ? DropReason.UNREACHABLE : DropReason.NO_ROUTE);
+  }
+
+  // --- forward -----------------------------------------------------------------------------------
+
+  /** __mkroute_input and ip_forward. */
+  private forward(frame: Frame, link: Link, route: number, source: number, destination: number, now: number): void {
+    const { inet } = this;
+    const namespace = inet.namespaceOf(link);
+    const hop = this.select(route, frame);
+    if (hop < 0) return this.refuse(frame, 0, RouteType.NONE, now);
+    const out = inet.fib.nexthops[hop + NextHop.LINK];
+    const refusal = this.checkSource(namespace, link, source, out === link);
+    if (refusal !== DropReason.NONE) return inet.drop(frame, refusal);
+    if (inet.arena.received[frame] !== Received.HOST) return inet.drop(frame, DropReason.NOT_UNICAST_LINK);
+    const { bytes } = inet.arena;
+    const at = inet.network(frame);
+    if (ipv4.ttl(bytes, at) <= 1) {
+      inet.icmp4.error(frame, TIME_EXCEEDED, 0, 0, now);
+      return inet.drop(frame, DropReason.TTL_EXPIRED);
+    }
+    const mtu = this.mtuOf(route, out);
+    if (ipv4.isDontFragment(bytes, at) && this.longestPacket(frame) > mtu) {
+      inet.icmp4.error(frame, Unreachable.TYPE, Unreachable.FRAGMENTATION_NEEDED, mtu, now);
+      return inet.drop(frame, DropReason.TOO_BIG);
+    }
+    ipv4.decreaseTtl(bytes, at);
+    if (out === link) this.redirect(frame, link, hop, source, destination, now);
+    if (ipv4.headerLength(bytes, at) > ipv4.Ipv4.BYTES) inet.options4.forward(frame, out, now);
+    this.output(frame, hop, destination, mtu, now);
+  }
+
+  /** A packet leaves by the link that it came by: its sender could have sent it there itself. */
+  private redirect(frame: Frame, link: Link, hop: number, source: number, destination: number, now: number): void {
+    const { inet } = this;
+    const namespace = inet.namespaceOf(link);
+    const { nexthops } = inet.fib;
+    if (!inet.conf.or4(namespace, link, Conf4.SEND_REDIRECTS)) return;
+    if (!inet.addresses.isOnLink4(link, source)) return;
+    const gateway = nexthops[hop + NextHop.FAMILY] === 4 ? nexthops[hop + NextHop.GATEWAY] : destination;
+    const isShared = inet.conf.or4(namespace, link, Conf4.SHARED_MEDIA);
+    if (isShared || inet.addresses.isOnLink4(link, gateway)) inet.icmp4.redirect(frame, gateway, now);
+  }
+
+  /** Row of the next hop that a packet takes, or -1. */
+  private select(route: number, frame: Frame): number {
+    const { fib } = this.inet;
+    const isOne = fib.routes[(route << Route.SHIFT) + Route.COUNT] === 1;
+    const hop = fib.select(route, isOne ? 0 : flowHash4(this.inet, frame));
+    return hop < 0 ? -1 : hop << NextHop.SHIFT;
+  }
+
+  private mtuOf(route: number, out: Link): number {
+    const own = this.inet.fib.routes[(route << Route.SHIFT) + Route.MTU] & 0xfffff;
+    return own === 0 ? this.inet.links.mtu[out] : own;
+  }
+
+  /** Its header is final: fragments it where it must, and has the neighbour found. */
+  private output(frame: Frame, hop: number, destination: number, mtu: number, now: number, gateway = 0): void {
+    if (this.longestPacket(frame) <= mtu) return this.outputTo(frame, hop, destination, now, gateway);
+    const { inet } = this;
+    const n = fragment4(inet, frame, mtu, this.$fragments);
+    if (n < 0) return inet.drop(frame, DropReason.FRAGMENTATION_FAILED);
+    for (let i = 0; i < n; i++) this.outputTo(this.$fragments[i], hop, destination, now, gateway);
+    inet.deliver(frame);
+  }
+
+  /** `gateway`: one that a redirect has named; 0 = the next hop's own. */
+  private outputTo(frame: Frame, hop: number, destination: number, now: number, gateway: number): void {
+    const { neighbour, fib } = this.inet;
+    const { nexthops } = fib;
+    const out = nexthops[hop + NextHop.LINK];
+    const family = nexthops[hop + NextHop.FAMILY];
+    const at = hop + NextHop.GATEWAY;
+    if (gateway !== 0) neighbour.output4(frame, out, gateway, now);
+    else if (family === 0) neighbour.output4(frame, out, destination, now);
+    else if (family === 4) neighbour.output4(frame, out, nexthops[at], now);
+    else neighbour.output6(frame, out, nexthops[at], nexthops[at + 1], nexthops[at + 2], nexthops[at + 3], now);
+  }
+
+  // --- out ---------------------------------------------------------------------------------------
+
+  /**
+   * Routes and sends a packet made here. A source of 0 is filled in, and the checksum then redone. Answers 0 or a negative errno
+   * (Errno); in any case the frame is taken.
+   */
+  send4(frame: Frame, namespace: Namespace, now: number): number {
+    const { inet } = this;
+    inet.setOrigin(frame, namespace);
+    const { bytes } = inet.arena;
+    const at = inet.network(frame);
+    const destination = ipv4.destination(bytes, at);
+    const { flow } = inet.fib;
+    if (inet.fib.hasRules4(namespace)) {
+      this.fillFlow(frame, inet.loopback[namespace]);
+      flow.iif = inet.loopback[namespace];
+    }
+    const route = inet.fib.lookup4(namespace, destination, ipv4.source(bytes, at));
+    const errno = this.sendError(route);
+    if (errno !== 0) {
+      inet.drop(frame, DropReason.NO_ROUTE);
+      return errno;
+    }
+    return this.sendBy(frame, namespace, route, destination, now);
+  }
+
+  private sendError(route: number): number {
+    switch (this.typeOf(route)) {
+      case RouteType.UNICAST:
+      case RouteType.LOCAL:
+      case RouteType.BROADCAST:
+      case RouteType.MULTICAST:
+        return 0;
+      case RouteType.BLACKHOLE:
+        return Errno.INVALID;
+      case RouteType.UNREACHABLE:
+        return Errno.NO_HOST;
+      case RouteType.PROHIBIT:
+        return Errno.ACCESS;
+      default:
+        return route === NoRoute.BLACKHOLE
+          ? Errno.INVALID
+          : route === NoRoute.PROHIBITED
+            ? Errno.ACCESS
+            : Errno.NO_NETWORK;
+    }
+  }
+
+  private sendBy(frame: Frame, namespace: Namespace, route: number, destination: number, now: number): number {
+    const { inet } = this;
+    const { bytes } = inet.arena;
+    const at = inet.network(frame);
+    const hop = this.select(route, frame);
+    if (hop < 0) {
+      inet.drop(frame, DropReason.NO_ROUTE);
+      return Errno.NO_NETWORK;
+    }
+    const isLocal = this.typeOf(route) === RouteType.LOCAL;
+    const out = isLocal ? inet.loopback[namespace] : inet.fib.nexthops[hop + NextHop.LINK];
+    if (ipv4.source(bytes, at) === 0) {
+      write32(bytes, at + ipv4.Ipv4.SOURCE, isLocal ? destination : this.source(namespace, route, out, destination));
+      ipv4.writeChecksum(bytes, at);
+    }
+    const known = inet.pmtu.find4(namespace, destination, now);
+    const limit = this.mtuOf(route, out);
+    const mtu = Math.min(inet.pmtu.mtuOf(known) || limit, limit);
+    if (ipv4.isDontFragment(bytes, at) && this.longestPacket(frame) > mtu) {
+      inet.drop(frame, DropReason.TOO_BIG);
+      return Errno.TOO_LONG;
+    }
+    if (isLocal) this.sendToSelf(frame, out);
+    else this.output(frame, hop, destination, mtu, now, inet.pmtu.gatewayOf(known));
+    return 0;
+  }
+
+  /** By lo, with the empty Ethernet header that packets have there. */
+  private sendToSelf(frame: Frame, lo: Link): void {
+    const { arena } = this.inet;
+    const at = arena.offset[frame];
+    arena.bytes.fill(0, at, at + Ethernet.TYPE);
+    write16(arena.bytes, at + Ethernet.TYPE, 0x0800);
+    this.inet.transmit(frame, lo);
+  }
+
+  // --- source addresses --------------------------------------------------------------------------
+
+  /** The source of a packet that goes by `route` out of `link`: preferred, else the link's, else any of the namespace's. */
+  source(namespace: Namespace, route: number, link: Link, destination: number): number {
+    const { fib } = this.inet;
+    if (route > 0) {
+      const preferred = fib.routes[(route << Route.SHIFT) + Route.PREFSRC];
+      if (preferred !== 0) return preferred;
+    }
+    return this.selectAddress(namespace, link, destination, Scope.LINK);
+  }
+
+  /** inet_select_addr: the first primary address of a scope no narrower than `scope`, one of the destination's subnet first. */
+  selectAddress(namespace: Namespace, link: Link, destination: number, scope: number): number {
+    const own = this.addressOn(link, destination, scope);
+    if (own !== 0) return own;
+    const { links, addresses } = this.inet;
+    for (let other = 1; other < addresses.of4.length; other++) {
+      if (links.namespace[other] !== namespace || addresses.of4[other].length === 0) continue;
+      const found = this.addressOn(other, 0, scope === Scope.HOST ? scope : Scope.LINK - 1);
+      if (found !== 0) return found;
+    }
+    return 0;
+  }
+
+  private addressOn(link: Link, destination: number, scope: number): number {
+    const list = this.inet.addresses.of4[link];
+    let first = 0;
+    for (let at = 0; at < list.length; at += Address4.WORDS) {
+      if ((list[at + Address4.FLAGS] & 1) !== 0 || list[at + Address4.SCOPE] > scope) continue;
+      const length = list[at + Address4.LENGTH];
+      const isNear = length === 0 || (list[at + Address4.PEER] ^ destination) >>> (32 - length) === 0;
+      if (destination === 0 || isNear) return list[at];
+      if (first === 0) first = list[at];
+    }
+    return first;
+  }
+}
+
+/** Whether a header of five little-endian words sums up to a right checksum. */
+function isRight(a: number, b: number, c: number, d: number, e: number): boolean {
+  const sum =
+    (a & 0xffff) +
+    (a >>> 16) +
+    (b & 0xffff) +
+    (b >>> 16) +
+    (c & 0xffff) +
+    (c >>> 16) +
+    (d & 0xffff) +
+    (d >>> 16) +
+    (e & 0xffff) +
+    (e >>> 16);
+  return (sum & 0xffff) + (sum >>> 16) === 0xffff;
+}
+
+/** The first byte of an address of no special kind: not 0/8, 127/8, multicast or reserved. */
+function isOrdinary(first: number): boolean {
+  return first !== 0 && first !== 127 && first < 224;
+}
