@@ -13,7 +13,7 @@ import type { Connection } from './server.js';
 const BACKLOG_BYTES = 4 << 20;
 const RETRY_MS = 20;
 
-type CaptureRequest = Extract<Request, { op: 'capture' }>;
+type CaptureRequest = Extract<Request, { op: 'capture' }> & { ns?: string };
 
 function infoOf(frame: CapturedFrame): CaptureInfo {
   return {
@@ -42,7 +42,7 @@ export class CaptureStreams {
 
   /** Runs until the client goes. */
   async run(request: CaptureRequest, connection: Connection, send: (result: unknown) => void): Promise<void> {
-    const link = this.network.get(request.name, 'capture on');
+    const link = this.network.get(request.name, 'capture on', this.network.namespaces.get(request.ns));
     parse(request.filter);
     const id = this.nextId++;
     this.streams.set(id, { connection, send });

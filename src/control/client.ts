@@ -6,7 +6,7 @@
  * Loads nothing but node:net: a command must start within milliseconds.
  */
 import { connect as connectSocket, type Socket } from 'node:net';
-import type { Answer, ApiError, CaptureInfo, Request } from './api.js';
+import type { Answer, ApiError, CaptureInfo, Envelope, Request } from './api.js';
 
 /** The daemon's "no", with the kernel's errno and the sentence for the user. */
 export class ApiFailure extends Error {
@@ -17,6 +17,14 @@ export class ApiFailure extends Error {
 
 /** Nobody answers on the socket, or the daemon went away in mid-answer. */
 export class Unreachable extends Error {}
+
+/** The namespace that is always there; a request for it names none. */
+export const HOST = 'host';
+
+interface Destination {
+  ns: string | undefined;
+  chain?: boolean;
+}
 
 interface Waiter {
   /** Answers come until one says `end`. */
@@ -49,75 +57,48 @@ function unreachable(path: string, error: NodeJS.ErrnoException): Unreachable {
   return new Unreachable(`cannot reach the daemon at ${path}: ${cause}; ${hint}`);
 }
 
-export class Client {
-  readonly #socket: Socket;
-  readonly #path: string;
+/** The socket, and who waits for what on it. */
+class Connection {
   readonly #waiting = new Map<number, Waiter>();
   #nextId = 1;
   #unsent = '';
   #rest = '';
   #closed = false;
 
-  private constructor(socket: Socket, path: string) {
-    this.#socket = socket;
-    this.#path = path;
+  constructor(
+    private readonly socket: Socket,
+    private readonly path: string,
+  ) {
     socket.setEncoding('utf8');
     socket.on('data', (text: unknown) => this.#receive(text as string));
     socket.on('error', (error) => this.#fail(unreachable(path, error)));
-    socket.on('close', () =>
-      this.#fail(new Unreachable(`cannot reach the daemon at ${path}: it went away; see its log`)),
-    );
+    socket.on('close', () => this.#fail(this.#gone()));
   }
 
-  static connect(path: string): Promise<Client> {
-    return new Promise((resolve, reject) => {
-      const socket = connectSocket(path);
-      socket.once('error', (error) => reject(unreachable(path, error)));
-      socket.once('connect', () => {
-        socket.removeAllListeners('error');
-        resolve(new Client(socket, path));
-      });
-    });
-  }
-
-  /** One request, one answer. `chain`: not carried out if an earlier chained request of this connection failed. */
-  request<T>(request: Request, chain = false): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.#send(request, chain, { many: false, result: (value) => resolve(value as T), failure: reject });
-    });
-  }
-
-  /** One request, many answers. Resolves when the daemon says `end`; `each` may return false to stop early. */
-  stream<T = CaptureInfo>(request: Request, each: (value: T) => boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const result = (value: unknown, end: boolean) => {
-        const stop = value !== null && value !== undefined && !each(value as T);
-        if (end || stop) resolve();
-      };
-      this.#send(request, false, { many: true, result, failure: reject });
-    });
+  send({ chain = false, ns }: Destination, request: Request, waiter: Waiter): void {
+    const id = this.#nextId++;
+    this.#waiting.set(id, waiter);
+    if (this.#unsent === '') setImmediate(() => this.#flush());
+    const envelope: Envelope = { id };
+    if (ns !== undefined && ns !== HOST) envelope.ns = ns;
+    if (chain) envelope.chain = true;
+    this.#unsent += `${JSON.stringify({ ...envelope, ...request })}\n`;
   }
 
   close(): void {
     this.#closed = true;
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 
-  #send(request: Request, chain: boolean, waiter: Waiter): void {
-    const id = this.#nextId++;
-    this.#waiting.set(id, waiter);
-    if (this.#unsent === '') setImmediate(() => this.#flush());
-    this.#unsent += `${JSON.stringify(chain ? { id, chain, ...request } : { id, ...request })}\n`;
+  #gone(): Unreachable {
+    return new Unreachable(`cannot reach the daemon at ${this.path}: it went away; see its log`);
   }
 
   #flush(): void {
     const text = this.#unsent;
     this.#unsent = '';
-    if (this.#closed || this.#socket.destroyed) {
-      this.#fail(new Unreachable(`cannot reach the daemon at ${this.#path}: it went away; see its log`));
-    } else {
-      this.#socket.write(text);
-    }
+    if (this.#closed || this.socket.destroyed) this.#fail(this.#gone());
+    else this.socket.write(text);
   }
 
   #receive(text: string): void {
@@ -143,5 +124,52 @@ export class Client {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     if (!this.#closed) for (const waiter of waiting) waiter.failure(error);
+  }
+}
+
+export class Client {
+  private constructor(
+    private readonly connection: Connection,
+    /** The namespace of Sluice that requests are for, unless they name another. */
+    private readonly ns?: string,
+  ) {}
+
+  static connect(path: string, ns?: string): Promise<Client> {
+    return new Promise((resolve, reject) => {
+      const socket = connectSocket(path);
+      socket.once('error', (error) => reject(unreachable(path, error)));
+      socket.once('connect', () => {
+        socket.removeAllListeners('error');
+        resolve(new Client(new Connection(socket, path), ns));
+      });
+    });
+  }
+
+  /** The same connection, for another namespace. */
+  within(ns: string): Client {
+    return new Client(this.connection, ns);
+  }
+
+  /** One request, one answer. `chain`: not carried out if an earlier chained request of this connection failed. */
+  request<T>(request: Request, chain = false, ns = this.ns): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const result = (value: unknown) => resolve(value as T);
+      this.connection.send({ chain, ns }, request, { many: false, result, failure: reject });
+    });
+  }
+
+  /** One request, many answers. Resolves when the daemon says `end`; `each` may return false to stop early. */
+  stream<T = CaptureInfo>(request: Request, each: (value: T) => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const result = (value: unknown, end: boolean) => {
+        const stop = value !== null && value !== undefined && !each(value as T);
+        if (end || stop) resolve();
+      };
+      this.connection.send({ ns: this.ns }, request, { many: true, result, failure: reject });
+    });
+  }
+
+  close(): void {
+    this.connection.close();
   }
 }

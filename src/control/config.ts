@@ -8,8 +8,16 @@
  *     p1: {type: packet, dev: eth1, master: br0, port: {learning: off, storm: {broadcast: 1000}}, up: on}
  *   fdb:
  *     - {mac: 02:00:00:00:00:01, dev: t1, sticky: on}
+ *   sysctl: {net.ipv4.ip_forward: 1}
+ *   routes: [{to: default, via: 10.0.0.254}]
+ *   namespaces:
+ *     red:
+ *       links:
+ *         eth0: {type: veth, peer: host/v0, addr: [10.1.0.2/24, fd00::2/64], up: on}
+ *         eth0.10: {type: vlan, link: eth0, id: 10, up: on}
  *
- * The words are those of `ip link` and `bridge`; all keys with their defaults stand in sluice.schema.json. What is not said has
+ * What stands at the top is of the namespace `host`. A link of another namespace is NAMESPACE/LINK; both ends of a veth name each
+ * other. The words are those of `ip` and `bridge`; all keys with their defaults stand in sluice.schema.json. What is not said has
  * its default, and `up` is off. `apply` changes what differs, leaves alone what is the same, and deletes the links and static
  * stations that the file does not have.
  *
@@ -34,7 +42,7 @@ export {
 export { planOf, requestsOf } from './config/plan.js';
 export { parseConfig } from './config/reader.js';
 export { SCHEMA } from './config/schema.js';
-export { configOf } from './config/state.js';
+export { type BuiltInet, configOf } from './config/state.js';
 export { renderConfig } from './config/text.js';
 
 const CAUSES: Record<string, string> = {

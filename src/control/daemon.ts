@@ -6,12 +6,13 @@ import type { Done, Request } from './api.js';
 import { CaptureStreams } from './capture-streams.js';
 import type { DataplaneConfig } from './config.js';
 import { EngineThread } from './engine-thread.js';
-import { Handler } from './handler.js';
+import { type Addressed, Handler } from './handler.js';
 import type { Link } from './link.js';
 import { Log, type LogLevel } from './log.js';
 import { NamespaceWatch } from './namespace-watch.js';
 import { Network } from './network.js';
-import { type Connection, type ControlServer, listen } from './server.js';
+import { type Connection, type ControlServer, listen, type Serve } from './server.js';
+import { isServiceStream } from './services.js';
 
 export interface DaemonOptions {
   socket: string;
@@ -24,9 +25,11 @@ export interface DaemonOptions {
 
 /** How often the devices of packet ports are looked at; only while there are any. */
 const RECHECK_MS = 500;
+/** Requests after which there may be other packet ports, or others up. */
+const CHANGES_PORTS: ReadonlySet<string> = new Set(['config.apply', 'link.add', 'link.del', 'link.set', 'netns.del']);
 
 class Daemon {
-  private readonly namespaces = new NamespaceWatch((name) => void this.namespaceGone(name));
+  private readonly namespaces = new NamespaceWatch((number) => void this.namespaceGone(number));
   private readonly captures: CaptureStreams;
   private recheck: NodeJS.Timeout | undefined;
   private server: ControlServer | undefined;
@@ -52,6 +55,8 @@ class Daemon {
     this.captures = new CaptureStreams(network, engine);
     network.onLinkEvent = (link, what) => void this.linkEvent(link, what);
     network.onProblem = (link, text) => log.write('warn', link.name, text);
+    engine.onFull = () => log.write('error', 'engine', 'its table of routes is full: some do not count; delete some');
+    engine.onFault = (error) => log.write('error', 'engine', `it met a bug: ${error.stack}`);
     engine.onExit = (error) => {
       log.write('error', 'engine', `it ended: ${error?.stack ?? 'without an error'}`);
       this.end(1);
@@ -63,42 +68,64 @@ class Daemon {
     const request: Request = { op: 'config.apply', text, file };
     const done = (await this.handler.handle(request)) as Done;
     for (const warning of done.warnings ?? []) this.log.write('warn', file, warning);
-    for (const { name } of this.network.all()) this.watchNamespace(name);
+    this.watchNamespaces();
     this.scheduleRecheck();
   }
 
   async start(): Promise<void> {
     const { socket, group } = this.options;
-    this.server = await listen(socket, group, (request, connection, send) => this.serve(request, connection, send));
+    const serve: Serve = (request, connection, send) => this.serve(request, connection, send);
+    this.server = await listen(socket, group, serve, () => this.network.settled());
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => this.end(0));
     process.stdout.write('sluice: ready\n');
   }
 
-  private async serve(request: Request, connection: Connection, send: (result: unknown) => void): Promise<unknown> {
+  private async serve(request: Addressed, connection: Connection, send: (result: unknown) => void): Promise<unknown> {
     if (request.op === 'capture') return this.captures.run(request, connection, send);
+    const stream = this.stream(request, connection, send);
+    if (stream !== undefined) return stream;
     if (request.op === 'down') {
       this.end(0);
       await this.stopped;
       return {};
     }
-    const result = await this.handler.handle(request);
-    if (request.op === 'config.apply') for (const { name } of this.network.all()) this.watchNamespace(name);
-    else if (request.op === 'link.add' || request.op === 'link.del') this.watchNamespace(request.name);
-    this.scheduleRecheck();
+    const result = await this.handler.handle(request, send);
+    if (CHANGES_PORTS.has(request.op)) {
+      this.watchNamespaces();
+      this.scheduleRecheck();
+    }
     return result;
   }
 
-  private watchNamespace(name: string): void {
-    const link = this.network.find(name);
-    this.namespaces.remove(name);
-    if (link?.kind === 'packet' && link.device?.netns !== undefined) this.namespaces.add(name, link.device.netns);
+  /** Requests that go on beside others until the client goes, or they end of themselves. */
+  private stream(
+    request: Addressed,
+    connection: Connection,
+    send: (result: unknown) => void,
+  ): Promise<unknown> | undefined {
+    const { monitor, host } = this.handler.stack;
+    if (request.op !== 'monitor' && !isServiceStream(request)) return undefined;
+    const namespace = this.network.namespaces.get(request.ns);
+    if (request.op === 'monitor') return monitor.run(namespace, connection, send);
+    const gone = new Promise<void>((resolve) => connection.onClose.push(resolve));
+    return host.services.stream(request, namespace, send, gone);
   }
 
-  private async namespaceGone(name: string): Promise<void> {
-    const link = this.network.find(name);
+  /** Kernel namespaces that packet ports lie in. */
+  private watchNamespaces(): void {
+    const lying = this.network
+      .packetPorts()
+      .flatMap(
+        ({ number, device }): Array<[number, string]> => (device?.netns === undefined ? [] : [[number, device.netns]]),
+      );
+    this.namespaces.set(lying);
+  }
+
+  private async namespaceGone(number: number): Promise<void> {
+    const link = this.network.byNumber(number);
     if (link === undefined) return;
     await this.network.abandonDevice(link);
-    this.log.write('warn', name, 'its namespace is gone; the link has no carrier any more');
+    this.log.write('warn', link.name, 'its namespace is gone; the link has no carrier any more');
   }
 
   private async linkEvent(link: Link, what: 'up' | 'down' | 'gone'): Promise<void> {
@@ -110,10 +137,7 @@ class Daemon {
   }
 
   private scheduleRecheck(): void {
-    const isNeeded = this.network
-      .all()
-      .some((link) => link.kind === 'packet' && link.isUp && link.device !== undefined);
-    if (!isNeeded) {
+    if (!this.network.packetPorts().some(({ isUp, device }) => isUp && device !== undefined)) {
       clearInterval(this.recheck);
       this.recheck = undefined;
     } else this.recheck ??= setInterval(() => void this.network.recheckPackets(), RECHECK_MS);
@@ -124,6 +148,7 @@ class Daemon {
     clearInterval(this.recheck);
     this.namespaces.close();
     this.server?.close();
+    this.handler.stack.close();
     await this.engine.stop();
     this.network.closeAll();
     this.hasStopped();
@@ -148,8 +173,8 @@ async function serve(options: DaemonOptions): Promise<number> {
   const { poll, fdb_capacity: fdbCapacity, arena: heads } = dataplane;
   const engine = await EngineThread.start({ isBusyPolling: poll === 'busy', fdbCapacity, heads });
   const network = new Network(engine);
-  const handler = new Handler(network, engine, dataplane);
   const log = new Log(options.logLevel);
+  const handler = new Handler(network, engine, dataplane, (level, link, text) => log.write(level, link, text));
   const daemon = new Daemon(options, engine, network, handler, log);
   try {
     if (text !== undefined) await daemon.configure(text, options.config ?? '');

@@ -6,7 +6,8 @@ import { randomFillSync } from 'node:crypto';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { shim } from '../io/shim.js';
 import '../io/v8-flags.js';
-import type { EngineEvent, Operations } from './operations.js';
+import type { EndpointPacket } from '../route/endpoints.js';
+import type { AddressConflict, EndpointPackets, EngineEvent, NeighbourChange, Operations } from './operations.js';
 import type { WorkerOptions } from './worker.js';
 
 /** The methods of Operations that a transaction may call. */
@@ -38,6 +39,16 @@ export class EngineThread {
   counters!: SharedCounters;
   /** Called for what the engine tells without being asked. */
   onEvent: (event: EngineEvent) => void = () => {};
+  /** Called with each change of a neighbour while they are watched: a row of route/neighbour-commands.ts. */
+  onNeighbour: (row: Int32Array, isGone: boolean) => void = () => {};
+  /** Called when another node has, or wants, an IPv6 address of a link that is still tentative. */
+  onConflict: (link: number, address: [number, number, number, number]) => void = () => {};
+  /** Called with what endpoints received. */
+  onPackets: (packets: EndpointPacket[]) => void = () => {};
+  /** Called when posted routes found no room. */
+  onFull: () => void = () => {};
+  /** Called when posted calls met a bug. */
+  onFault: (error: Error) => void = () => {};
   /** Called when the thread ends, with the error that ended it if there was one. */
   onExit: (error: Error | undefined) => void = () => {};
 
@@ -47,6 +58,9 @@ export class EngineThread {
   private readonly port: MessagePort;
   private readonly worker: Worker;
   private nextId = 1;
+  /** What `post` was given in this turn of the event loop. */
+  private outbox: Call[] = [];
+  private last: Promise<unknown> = Promise.resolve();
 
   private constructor(options: EngineOptions) {
     const { port1, port2 } = new MessageChannel();
@@ -72,6 +86,39 @@ export class EngineThread {
 
   /** Carries out calls between two bursts, all or, if one is a bug that throws, up to that one. Returns their results. */
   transact(calls: Call[]): Promise<unknown[]> {
+    this.flush();
+    return this.send(calls);
+  }
+
+  /**
+   * Calls whose results nobody needs: they leave together at the end of this turn of the event loop, before whatever
+   * is transacted after them. `settled` tells when they are done.
+   */
+  post(calls: Call[]): void {
+    if (calls.length === 0) return;
+    if (this.outbox.length === 0) setImmediate(() => this.flush());
+    for (const call of calls) this.outbox.push(call);
+  }
+
+  /** Resolves when all that was posted is carried out. */
+  settled(): Promise<unknown> {
+    this.flush();
+    return this.last;
+  }
+
+  private flush(): void {
+    if (this.outbox.length === 0) return;
+    const calls = this.outbox;
+    this.outbox = [];
+    this.last = this.send(calls).then(
+      (results) => {
+        if (calls.some(([method], i) => method === 'fib' && results[i] === false)) this.onFull();
+      },
+      (error: Error) => this.onFault(error),
+    );
+  }
+
+  private send(calls: Call[]): Promise<unknown[]> {
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { resolve, reject });
@@ -98,8 +145,18 @@ export class EngineThread {
     shim.close(this.eventfd);
   }
 
-  private receive(message: EngineEvent | { id: number; results?: unknown[]; failure?: string }): void {
+  private receive(
+    message:
+      | EngineEvent
+      | EndpointPackets
+      | AddressConflict
+      | NeighbourChange
+      | { id: number; results?: unknown[]; failure?: string },
+  ): void {
     if ('event' in message) return this.onEvent(message);
+    if ('packets' in message) return this.onPackets(message.packets);
+    if ('neighbour' in message) return this.onNeighbour(message.neighbour, message.isGone);
+    if ('conflict' in message) return this.onConflict(message.conflict, message.address);
     const pending = this.pending.get(message.id);
     this.pending.delete(message.id);
     if (message.results !== undefined) pending?.resolve(message.results);

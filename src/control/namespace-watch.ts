@@ -10,22 +10,29 @@ import { namespacePath } from '../io/namespace.js';
 const INTERVAL_MS = 1000;
 
 export class NamespaceWatch {
-  private readonly watched = new Map<string, Set<string>>();
+  private readonly watched = new Map<string, Set<number>>();
   private folder: FSWatcher | undefined;
   private timer: NodeJS.Timeout | undefined;
 
-  /** `onGone` gets the name of a link whose namespace is gone. */
-  constructor(private readonly onGone: (link: string) => void) {}
+  /** `onGone` gets the number of a link whose namespace is gone. */
+  constructor(private readonly onGone: (link: number) => void) {}
 
-  add(link: string, netns: string): void {
+  add(link: number, netns: string): void {
     const path = namespacePath(netns);
-    const links = this.watched.get(path) ?? new Set<string>();
+    const links = this.watched.get(path) ?? new Set<number>();
     this.watched.set(path, links.add(link));
     if (dirname(path) === '/run/netns') this.folder ??= watch('/run/netns', () => this.look());
     else this.timer ??= setInterval(() => this.look(), INTERVAL_MS);
   }
 
-  remove(link: string): void {
+  /** Exactly these links, each with its namespace. */
+  set(links: ReadonlyArray<readonly [number, string]>): void {
+    for (const [, known] of this.watched)
+      for (const link of known) if (!links.some(([is]) => is === link)) this.remove(link);
+    for (const [link, netns] of links) this.add(link, netns);
+  }
+
+  remove(link: number): void {
     for (const [path, links] of this.watched) {
       links.delete(link);
       if (links.size === 0) this.watched.delete(path);

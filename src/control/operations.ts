@@ -5,7 +5,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { StormClass } from '../bridge/storm.js';
 import { SluiceError } from '../core/errors.js';
-import { type Link, LinkFlag, MAX_LINKS } from '../core/links.js';
+import { type Link, LinkFlag, type LinkKind, MAX_LINKS, type Namespace } from '../core/links.js';
 import type { Port } from '../core/port.js';
 import type { Dataplane, PortState } from '../datapath.js';
 import type { Engine } from '../engine.js';
@@ -14,7 +14,11 @@ import { NativePort } from '../io/native-port.js';
 import { OffloadPort } from '../io/offload-port.js';
 import { PcapPort } from '../io/pcap-port.js';
 import { type PortKind, Ready, RxResult, shim } from '../io/shim.js';
+import type { ConfTable } from '../route/conf.js';
+import type { EndpointPacket } from '../route/endpoints.js';
+import { type NeighbourCommand, NeighbourCommands } from '../route/neighbour-commands.js';
 import type { Station } from '../tables/fdb.js';
+import type { NeighbourFamily } from '../tables/neighbours.js';
 import { type CapturedFrames, Captures } from './captures.js';
 
 /** Words of one station in a page of `stations`. */
@@ -29,11 +33,29 @@ export type EngineEvent =
   | { event: 'problem'; link: Link; text: string }
   | CapturedFrames;
 
+/** A neighbour as it is now, or was when it was forgotten: a row of route/neighbour-commands.ts. Only while they are watched. */
+export interface NeighbourChange {
+  neighbour: Int32Array;
+  isGone: boolean;
+}
+
+/** What endpoints received, told without being asked. */
+export interface EndpointPackets {
+  packets: EndpointPacket[];
+}
+
+/** Another node has, or wants, an IPv6 address of a link that is still tentative. */
+export interface AddressConflict {
+  conflict: Link;
+  address: [number, number, number, number];
+}
+
 export class Operations {
   readonly rxResult = new Int32Array(RxResult.WORDS);
   readonly readyPairs = new Int32Array(MAX_LINKS * 2);
   isStopping = false;
   readonly captures: Captures;
+  private readonly neighbourCommands: NeighbourCommands;
   private now = 0;
 
   constructor(
@@ -42,6 +64,10 @@ export class Operations {
     private readonly messages: MessagePort,
   ) {
     this.captures = new Captures(dataplane, messages);
+    this.neighbourCommands = new NeighbourCommands(dataplane.inet);
+    dataplane.inet.endpoints.clock = () => performance.now() * 1000;
+    dataplane.inet.neighbour.onConflict = (link, ...address) =>
+      messages.postMessage({ conflict: link, address } satisfies AddressConflict);
   }
 
   /** Carries out a transaction. An exception is a bug; it is reported and the engine goes on. */
@@ -146,6 +172,74 @@ export class Operations {
     this.dataplane.removeLink(link, this.now);
   }
 
+  // --- namespaces and links inside -----------------------------------------------------------------
+
+  addNamespace(namespace: Namespace, lo: Link): void {
+    this.dataplane.addNamespace(namespace, lo);
+  }
+
+  removeNamespace(namespace: Namespace): void {
+    this.dataplane.removeNamespace(namespace);
+  }
+
+  addVirtual(link: Link, kind: LinkKind, mtu: number, namespace: Namespace): void {
+    this.dataplane.addVirtual(link, kind, mtu, namespace);
+  }
+
+  setPeer(link: Link, peer: Link): void {
+    this.dataplane.setPeer(link, peer);
+  }
+
+  setVlan(link: Link, lower: Link, tag: number): void {
+    this.dataplane.setVlan(link, lower, tag);
+  }
+
+  setNamespace(link: Link, namespace: Namespace): void {
+    this.dataplane.setNamespace(link, namespace);
+  }
+
+  setMac(link: Link, high: number, low: number): void {
+    this.dataplane.setMac(link, high, low);
+  }
+
+  // --- the IP stack ----------------------------------------------------------------------------------
+
+  setAddresses4(link: Link, words: Int32Array): void {
+    this.dataplane.inet.addresses.set4(link, words, this.dataplane.links.namespace[link]);
+  }
+
+  setAddresses6(link: Link, words: Int32Array): void {
+    this.dataplane.inet.addresses.of6[link] = words;
+  }
+
+  /** Multicast groups that the link has joined. */
+  setGroups4(link: Link, words: Int32Array): void {
+    this.dataplane.inet.addresses.groups4[link] = words;
+  }
+
+  setGroups6(link: Link, words: Int32Array): void {
+    this.dataplane.inet.addresses.groups6[link] = words;
+    this.dataplane.inet.icmp6.joinGroups(link, this.now);
+  }
+
+  /** FibOps; see route/fib.ts. */
+  fib(ops: Int32Array): boolean {
+    return this.dataplane.inet.fib.apply(ops);
+  }
+
+  setRules(namespace: Namespace, family: number, words: Int32Array): void {
+    this.dataplane.inet.fib.setRules(namespace, family, words);
+  }
+
+  setConf(table: ConfTable, row: number, key: number, value: number): void {
+    this.dataplane.inet.conf.set(table, row, key, value);
+  }
+
+  /** All of a row: the settings of a new link, or of a new namespace. */
+  setConfRow(table: ConfTable, row: number, words: Int32Array): void {
+    for (let key = 0; key < words.length; key++) this.dataplane.inet.conf.set(table, row, key, words[key]);
+  }
+
   setMtu(link: Link, mtu: number): void {
     this.dataplane.setMtu(link, mtu);
   }
@@ -226,6 +320,60 @@ export class Operations {
     return this.dataplane.fdb.flushPort(port, isStatic);
   }
 
+  // --- neighbours -------------------------------------------------------------------------------
+
+  /** Adds or changes one. Answers 0 or a NeighbourErrno. */
+  setNeighbour(command: NeighbourCommand): number {
+    return this.neighbourCommands.set(command, this.now);
+  }
+
+  /** Answers 0 or a NeighbourErrno. */
+  removeNeighbour(link: Link, family: NeighbourFamily, address: [number, number, number, number]): number {
+    return this.neighbourCommands.remove(link, family, address, this.now);
+  }
+
+  /** A page of a namespace's entries: rows of Dump.WORDS; see route/neighbour-commands.ts. */
+  neighbours(namespace: Namespace, family: NeighbourFamily, after: number | undefined): Int32Array {
+    return this.neighbourCommands.page(namespace, family, after, this.now);
+  }
+
+  /** Forgets a link's entries, as when its address changes. */
+  flushNeighbours(link: Link): void {
+    this.dataplane.inet.neighbour.addressChanged(link);
+  }
+
+  /** Adds a proxy, or changes one: a row of ProxyRow.WORDS. */
+  setProxy(link: Link, row: Int32Array): void {
+    this.dataplane.inet.neighbour.proxies.set(link, row);
+  }
+
+  /** False: there is none. */
+  removeProxy(link: Link, family: NeighbourFamily, [a, b, c, d]: [number, number, number, number]): boolean {
+    return this.dataplane.inet.neighbour.proxies.remove(link, family, a, b, c, d);
+  }
+
+  /** A namespace's proxies: rows of a link and ProxyRow.WORDS. */
+  proxies(namespace: Namespace): Int32Array {
+    return this.neighbourCommands.proxies(namespace);
+  }
+
+  /** Whether each change of a neighbour is told (`ip monitor neigh`). */
+  watchNeighbours(isOn: boolean): void {
+    const { states } = this.dataplane.inet.neighbour;
+    states.onChange = isOn
+      ? (slot, isGone) => {
+          const row = this.neighbourCommands.row(slot, states.now);
+          this.messages.postMessage({ neighbour: row, isGone } satisfies NeighbourChange);
+        }
+      : undefined;
+  }
+
+  /** Gratuitous ARP: tells all on a link that an IPv4 address is ours (arp_notify). */
+  announce4(link: Link, address: number): void {
+    this.dataplane.inet.neighbour.arp.announce(link, address);
+    this.dataplane.flush(this.now);
+  }
+
   /** Copies the frames of a link that pass a filter to the control plane, `snapLength` bytes of each. */
   startCapture(id: number, link: Link, filter: string, snapLength: number): void {
     this.captures.start(id, link, filter, snapLength);
@@ -250,6 +398,64 @@ export class Operations {
       drops: Float64Array.from(drops),
       totals: Float64Array.from(totals),
     };
+  }
+
+  // --- endpoints (sockets.ts) -------------------------------------------------------------------
+
+  /** False: there is such an endpoint. */
+  openEndpoint(id: number, namespace: number, family: number, protocol: number, port: number, link: Link): boolean {
+    return this.dataplane.inet.endpoints.open(id, namespace, family, protocol, port, link);
+  }
+
+  closeEndpoint(id: number): void {
+    this.dataplane.inet.endpoints.close(id);
+  }
+
+  /** The control plane has dealt with so many packets of so many bytes. */
+  ackEndpoint(id: number, packets: number, bytes: number): void {
+    this.dataplane.inet.endpoints.ack(id, packets, bytes);
+  }
+
+  /** Sends a whole IP packet, bound to a link or to none (ANY_LINK). `errno` is 0 or negative. */
+  sendPacket(namespace: number, bytes: Uint8Array, link: Link, isWhole = false): { errno: number; timeUs: number } {
+    const timeUs = performance.now() * 1000;
+    const errno = this.dataplane.inet.endpoints.send(namespace, bytes, link, isWhole, this.now);
+    this.dataplane.flush(this.now);
+    return { errno, timeUs };
+  }
+
+  /** Sends a whole Ethernet frame on a link. */
+  sendFrame(link: Link, bytes: Uint8Array): number {
+    const errno = this.dataplane.inet.endpoints.sendFrame(link, bytes);
+    this.dataplane.flush(this.now);
+    return errno;
+  }
+
+  /** The source address that a packet gets; or a negative errno. */
+  sourceAddress(namespace: number, destination: Uint8Array, link: Link, mayBroadcast = true): Uint8Array | number {
+    return this.dataplane.inet.endpoints.source(namespace, destination, link, mayBroadcast);
+  }
+
+  /** The longest packet that gets to a destination whole, as far as is known; 0: there is no route. */
+  mtuTo(namespace: number, destination: Uint8Array, link: Link): number {
+    return this.dataplane.inet.endpoints.mtu(namespace, destination, link, this.now);
+  }
+
+  /** Asks on a link whether anybody has an IPv6 address that it wants. */
+  detectDuplicate(link: Link, a: number, b: number, c: number, d: number): void {
+    this.dataplane.inet.neighbour.nd.detect(link, a, b, c, d, this.now);
+    this.dataplane.flush(this.now);
+  }
+
+  /** Tells all nodes on a link that it has an IPv6 address. */
+  advertiseAddress(link: Link, a: number, b: number, c: number, d: number): void {
+    this.dataplane.inet.neighbour.nd.advertise(link, a, b, c, d, this.now);
+    this.dataplane.flush(this.now);
+  }
+
+  /** Hands on what endpoints received since the last call. */
+  tellPackets(): void {
+    this.messages.postMessage({ packets: this.dataplane.inet.endpoints.packets() } satisfies EndpointPackets);
   }
 
   /** The kernel end of a TAP, or the device of a packet port, as it is now, for those who ask. */

@@ -10,11 +10,16 @@ import { apiErrorOf } from './handler.js';
 
 /** A line longer than this is no request. */
 const MAX_LINE = 16 << 20;
+/** Requests that are answered until they end of themselves, or the client goes. */
+const IS_STREAM: ReadonlySet<string> = new Set(['capture', 'monitor', 'ping', 'traceroute']);
 /** sun_path without its NUL. */
 const MAX_PATH = 107;
 
 /** Carries out one request; `send` is for those with many answers. Resolves to the last answer's result. */
 export type Serve = (request: Request, connection: Connection, send: (result: unknown) => void) => Promise<unknown>;
+
+/** Resolves when the engine has done all that requests have asked of it so far. */
+export type Settled = () => Promise<unknown>;
 
 export class Connection {
   /** Called when the client is gone. */
@@ -22,11 +27,14 @@ export class Connection {
   private rest = '';
   private hasFailed = false;
   private unsent = '';
+  /** Texts that wait until the engine has done what they tell of. */
+  private readonly held: string[] = [];
   private last: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly socket: Socket,
     private readonly serve: Serve,
+    private readonly settled: Settled,
   ) {
     socket.setEncoding('utf8');
     socket.on('data', (text) => this.receive(String(text)));
@@ -38,7 +46,7 @@ export class Connection {
 
   /** Bytes that the client has not taken yet. */
   get backlog(): number {
-    return this.socket.writableLength + this.unsent.length;
+    return this.socket.writableLength + this.unsent.length + this.held.reduce((sum, text) => sum + text.length, 0);
   }
 
   private receive(text: string): void {
@@ -57,7 +65,7 @@ export class Connection {
         throw new SluiceError('ECANCELED', 'cannot go on: an earlier command of the batch failed; see there');
       const pending = this.serve(request, this, (result) => this.send({ id, result }));
       // A stream of answers does not hold up what the client asks next.
-      if (request.op === 'capture')
+      if (IS_STREAM.has(request.op))
         void pending.then(
           () => this.send({ id, result: null, end: true }),
           (error) => this.fail(id, error),
@@ -80,14 +88,20 @@ export class Connection {
   }
 
   private flush(): void {
-    const text = this.unsent;
+    if (this.unsent === '') return;
+    this.held.push(this.unsent);
     this.unsent = '';
+    void this.settled().then(() => this.write(this.held.shift() ?? ''));
+  }
+
+  private write(text: string): void {
     if (text !== '' && !this.socket.destroyed) this.socket.write(text);
   }
 
-  /** Answers that were given still leave. */
+  /** Answers that were given still leave; the engine has ended. */
   end(): void {
-    this.flush();
+    this.write(this.held.splice(0).join('') + this.unsent);
+    this.unsent = '';
     this.socket.destroySoon();
   }
 }
@@ -116,9 +130,9 @@ export class ControlServer {
   private readonly connections = new Set<Connection>();
   private readonly server: Server;
 
-  constructor(serve: Serve) {
+  constructor(serve: Serve, settled: Settled) {
     this.server = createServer((socket) => {
-      const connection = new Connection(socket, serve);
+      const connection = new Connection(socket, serve, settled);
       this.connections.add(connection);
       connection.onClose.push(() => this.connections.delete(connection));
     });
@@ -143,7 +157,12 @@ export class ControlServer {
 }
 
 /** Listens at `path`, 0600 (with a group 0660); a stale socket is replaced. */
-export async function listen(path: string, group: string | undefined, serve: Serve): Promise<ControlServer> {
+export async function listen(
+  path: string,
+  group: string | undefined,
+  serve: Serve,
+  settled: Settled,
+): Promise<ControlServer> {
   const gid = group === undefined ? undefined : groupId(group);
   checkPath(path);
   if (await isAlive(path)) {
@@ -152,7 +171,7 @@ export async function listen(path: string, group: string | undefined, serve: Ser
       `cannot listen at ${path}: a daemon answers there; stop it with "sluice down", or choose another --socket`,
     );
   }
-  const server = new ControlServer(serve);
+  const server = new ControlServer(serve, settled);
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     removeStale(path);

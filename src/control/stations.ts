@@ -7,6 +7,7 @@ import { parseMac } from '../wire/format.js';
 import type { ChangeFdb, FdbInfo, FlushFdb, ListFdb } from './api.js';
 import type { Call, EngineThread } from './engine-thread.js';
 import { type Link, macHigh, macLow, macOfWords, macText } from './link.js';
+import type { Namespace } from './namespaces.js';
 import type { Network } from './network.js';
 import { STATION_WORDS } from './operations.js';
 
@@ -77,11 +78,15 @@ export class Stations {
     private readonly engine: EngineThread,
   ) {}
 
-  async list(request: ListFdb): Promise<FdbInfo[]> {
-    const bridge = request.bridge === undefined ? undefined : this.network.get(request.bridge, 'show');
-    const port = request.port === undefined ? undefined : this.network.get(request.port, 'show');
+  async list(request: ListFdb, namespace = this.network.host): Promise<FdbInfo[]> {
+    const find = (name: string | undefined): Link | undefined =>
+      name === undefined ? undefined : this.network.get(name, 'show', namespace);
+    const [bridge, port] = [find(request.bridge), find(request.port)];
     const rows = await this.rows();
-    return rows.filter((row) => (bridge ?? row.bridge) === row.bridge && (port ?? row.port) === row.port).map(infoOf);
+    return rows
+      .filter((row) => row.bridge.namespace === namespace)
+      .filter((row) => (bridge ?? row.bridge) === row.bridge && (port ?? row.port) === row.port)
+      .map(infoOf);
   }
 
   private async rows(): Promise<Row[]> {
@@ -100,8 +105,8 @@ export class Stations {
     return rows;
   }
 
-  async change(request: ChangeFdb): Promise<void> {
-    const { bridge, port, mac } = this.locate(request);
+  async change(request: ChangeFdb, namespace = this.network.host): Promise<void> {
+    const { bridge, port, mac } = this.locate(request, namespace);
     const high = macHigh(mac);
     const low = macLow(mac);
     const verb = request.op.slice('fdb.'.length);
@@ -127,9 +132,9 @@ export class Stations {
   }
 
   /** Bridge and port that a command means: `dev PORT master`, or `dev BRIDGE self`. */
-  private locate(request: ChangeFdb): { bridge: Link; port: Link; mac: Uint8Array } {
+  private locate(request: ChangeFdb, namespace: Namespace): { bridge: Link; port: Link; mac: Uint8Array } {
     const verb = request.op.slice('fdb.'.length);
-    const dev = this.network.get(request.dev, `${verb} a station on`);
+    const dev = this.network.get(request.dev, `${verb} a station on`, namespace);
     const mac = parseMac(request.mac);
     if (mac === undefined) this.refuse('EINVAL', verb, request, 'that is no MAC address', 'write six hex bytes');
     if ((mac[0] & 1) !== 0 || mac.every((byte) => byte === 0)) {
@@ -164,8 +169,8 @@ export class Stations {
   }
 
   /** Own addresses go, too, where the selection has them: as in Linux they come back when a port or its MAC changes. */
-  async flush(request: FlushFdb): Promise<void> {
-    const { bridge, port } = this.placeToFlush(request);
+  async flush(request: FlushFdb, namespace = this.network.host): Promise<void> {
+    const { bridge, port } = this.placeToFlush(request, namespace);
     const { mask, value } = statesToFlush(request);
     const rows = await this.rows();
     const calls = rows
@@ -176,8 +181,8 @@ export class Stations {
   }
 
   /** A bridge, or with `master` a port's; of it one port's entries or all. `brport` wins over the port that `dev` names. */
-  private placeToFlush(request: FlushFdb): { bridge: Link; port: Link | undefined } {
-    const dev = this.network.get(request.dev, 'flush the stations of');
+  private placeToFlush(request: FlushFdb, namespace: Namespace): { bridge: Link; port: Link | undefined } {
+    const dev = this.network.get(request.dev, 'flush the stations of', namespace);
     const bridge = request.master === true ? dev.master : dev.kind === 'bridge' ? dev : undefined;
     if (bridge === undefined) {
       const cause =
@@ -187,7 +192,7 @@ export class Stations {
       throw new SluiceError('EOPNOTSUPP', `cannot flush the stations of "${dev.name}": ${cause}`);
     }
     if (request.brport === undefined) return { bridge, port: dev === bridge ? undefined : dev };
-    const port = this.network.get(request.brport, 'flush the stations of');
+    const port = this.network.get(request.brport, 'flush the stations of', namespace);
     if (port.master === bridge) return { bridge, port };
     throw new SluiceError(
       'EINVAL',

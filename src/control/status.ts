@@ -6,7 +6,7 @@ import { DROP_NAME, DROP_REASONS, DropReason } from '../core/drop.js';
 import { Counter, GONE_LINKS, Total } from '../core/links.js';
 import type { EthtoolInfo, StatusInfo } from './api.js';
 import type { SharedCounters } from './engine-thread.js';
-import type { Link } from './link.js';
+import { isPort, type Link } from './link.js';
 
 function counter(shared: SharedCounters, number: number, c: Counter): number {
   return shared.counters[(number << Counter.SHIFT) + c];
@@ -36,26 +36,53 @@ export function statusOf(links: Link[], shared: SharedCounters): StatusInfo {
     drops: {},
     links: {},
   };
-  for (const link of links) status.links[link.name] = add(status, link.number, shared);
-  add(status, GONE_LINKS, shared);
+  for (const link of links) status.links[nameOf(link)] = add(status, link.number, isOutside(link), shared);
+  add(status, GONE_LINKS, true, shared);
   return status;
 }
 
+/** Links of the host go by their names, those of other namespaces by both. */
+function nameOf({ name, namespace }: Link): string {
+  return namespace.isHost ? name : `${namespace.name}/${name}`;
+}
+
+/** Whether what it received came from outside, and what it sent has left. What links inside pass on stays the same frames. */
+function isOutside(link: Link): boolean {
+  return isPort(link) || link.kind === 'dummy';
+}
+
 /** Adds a link's counters to the sums. */
-function add(status: StatusInfo, number: number, shared: SharedCounters): StatusInfo['links'][string] {
+function add(
+  status: StatusInfo,
+  number: number,
+  isCounted: boolean,
+  shared: SharedCounters,
+): StatusInfo['links'][string] {
   const received = counter(shared, number, Counter.RX_PACKETS);
   const transmitted = counter(shared, number, Counter.TX_PACKETS);
   const drops = dropsOf(shared, number);
-  status.received += received;
-  status.transmitted += transmitted;
+  if (isCounted) {
+    status.received += received;
+    status.transmitted += transmitted;
+  }
   for (const [name, n] of Object.entries(drops)) status.drops[name] = (status.drops[name] ?? 0) + n;
   return { received, transmitted, drops };
 }
 
-const VERSION = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version as string;
+/** From where it is compiled to. */
+function version(): string {
+  const file = new URL('../../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+/** Whether superframes pass: inside they all do, a vlan's as its lower link lets them. */
+function canOffload(link: Link): boolean {
+  if (link.vlan !== undefined) return canOffload(link.vlan.lower);
+  return link.kind === 'memory' || !isPort(link) || (link.device?.hasOffload ?? false);
+}
 
 export function ethtoolOf(link: Link, shared: SharedCounters): EthtoolInfo {
-  const hasOffload = link.kind === 'bridge' || link.kind === 'memory' || (link.device?.hasOffload ?? false);
+  const hasOffload = canOffload(link);
   const feature = (name: string, on = hasOffload): { name: string; on: boolean; fixed: boolean } => ({
     name,
     on,
@@ -81,7 +108,7 @@ export function ethtoolOf(link: Link, shared: SharedCounters): EthtoolInfo {
   return {
     driver: {
       driver: link.kind === 'tap' ? 'sluice-tap' : `sluice-${link.kind}`,
-      version: VERSION,
+      version: version(),
       'bus-info': link.device?.dev ?? '',
     },
     features: [

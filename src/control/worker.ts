@@ -42,6 +42,7 @@ const engine = new Engine(dataplane);
 const operations = new Operations(dataplane, engine, options.port);
 const { signal } = options;
 const startMs = performance.now();
+dataplane.inet.options4.midnightMs = Date.now() % 86_400_000;
 
 /** The dataplane's clock: ms since start, which wraps. */
 function dataplaneTime(time: number): number {
@@ -83,6 +84,7 @@ function run(): void {
     const frames = work(now);
     if (operations.isStopping) return;
     const dueMs = engine.timers(now);
+    if (dataplane.inet.endpoints.hasPackets) operations.tellPackets();
     // While some ports are busy, the others are looked at only now and then.
     if (!engine.isIdle && rounds % POLL_INTERVAL !== 0) continue;
     if (frames > 0 || !engine.isIdle) busyUntil = time + SPIN_MS;

@@ -7,23 +7,26 @@
  *    carried out: what was only changed is as it was, a TAP that was deleted is a new device of the same description.
  */
 import { SluiceError } from '../../core/errors.js';
-import type { ConfigInfo, Done, FdbInfo, Request } from '../api.js';
-import type { Config, DataplaneConfig } from './model.js';
-import { planOf, remade } from './plan.js';
+import type { ConfigInfo, Done } from '../api.js';
+import { type Config, type DataplaneConfig, isSame, placeOf, present } from './model.js';
+import { type Planned, planOf, remade } from './plan.js';
 import { type Machine, preflight, thisMachine } from './preflight.js';
 import { type ConfigFile, readConfig } from './reader.js';
 import type { Path } from './source.js';
-import { type BuiltLink, configOf, exactConfigOf } from './state.js';
+import { type BuiltInet, type BuiltLink, configOf, exactConfigOf, NO_INET, type StationInfo } from './state.js';
 import { renderConfig } from './text.js';
 
 /** The daemon, as a configuration meets it. */
 export interface Running {
+  /** Of all namespaces. */
   links(): BuiltLink[];
-  /** The whole FDB, as `fdb.list` answers. */
-  stations(): Promise<FdbInfo[]>;
+  /** The FDBs of all namespaces, as `fdb.list` answers. */
+  stations(): Promise<StationInfo[]>;
+  /** Namespaces, addresses, routes and sysctls; absent: there are none. */
+  inet?(): Promise<BuiltInet>;
   dataplane: Required<DataplaneConfig>;
-  /** Carries out a request of a plan: link.add, link.set, link.del, fdb.replace, fdb.del. */
-  execute(request: Request): Promise<unknown>;
+  /** Carries out a request of a plan. */
+  execute(request: Planned): Promise<unknown>;
   /** For tests; this machine otherwise. */
   machine?: Machine;
 }
@@ -38,8 +41,12 @@ export interface ApplyRequest {
   folder?: string;
 }
 
+function inetOf(running: Running): Promise<BuiltInet> | BuiltInet {
+  return running.inet?.() ?? NO_INET;
+}
+
 async function exactNow(running: Running): Promise<Config> {
-  return exactConfigOf(running.links(), await running.stations());
+  return exactConfigOf(running.links(), await running.stations(), await inetOf(running));
 }
 
 function checkDataplane({ config, source }: ConfigFile, running: Running): void {
@@ -55,17 +62,31 @@ function checkDataplane({ config, source }: ConfigFile, running: Running): void 
 }
 
 /** Where in the file a request comes from. */
-function pathOf(request: Request, { fdb }: Config): Path {
-  if (request.op === 'fdb.replace')
-    return ['fdb', fdb.findIndex(({ mac, dev }) => mac === request.mac && dev === request.dev)];
-  if (request.op === 'fdb.del') return ['fdb'];
-  return 'name' in request && request.name !== undefined ? ['links', request.name] : [];
+function pathOf(request: Planned, config: Config): Path {
+  const space = request.ns;
+  const place = placeOf(present({ space }));
+  if (request.op === 'fdb.replace') {
+    const own = config.fdb.filter((station) => station.space === space);
+    return [...place, 'fdb', own.findIndex(({ mac, dev }) => mac === request.mac && dev === request.dev)];
+  }
+  if (request.op === 'fdb.del') return [...place, 'fdb'];
+  if (request.op === 'netns.add') return ['namespaces', request.name];
+  if (request.op === 'sysctl.set') return [...place, 'sysctl', request.key];
+  if (request.op === 'route.change')
+    return [...place, 'routes', routeNumber(request, config)].filter((part) => part !== -1);
+  if ('dev' in request && request.dev !== undefined) return [...place, 'links', request.dev];
+  return 'name' in request && request.name !== undefined ? [...place, 'links', request.name] : [];
+}
+
+function routeNumber({ ns, route }: Extract<Planned, { op: 'route.change' }>, { routes = [] }: Config): number {
+  const own = routes.filter(({ space }) => space === ns);
+  return own.findIndex((wanted) => isSame(wanted, present({ ...route, space: ns })));
 }
 
 async function carryOut(
-  plan: Request[],
+  plan: Planned[],
   running: Running,
-  onRefusal: (request: Request, error: SluiceError) => Promise<never>,
+  onRefusal: (request: Planned, error: SluiceError) => Promise<never>,
 ): Promise<string[]> {
   const warnings: string[] = [];
   for (const request of plan) {
@@ -116,5 +137,6 @@ export async function applyConfig(request: ApplyRequest, running: Running): Prom
 
 /** `config.show`. */
 export async function showConfig(running: Running): Promise<ConfigInfo> {
-  return { text: renderConfig(configOf(running.links(), await running.stations(), running.dataplane)) };
+  const config = configOf(running.links(), await running.stations(), running.dataplane, await inetOf(running));
+  return { text: renderConfig(config) };
 }

@@ -2,8 +2,20 @@
  * What a schema cannot say: references between links, addresses that are none, masks, what two links cannot share.
  */
 import { parseMac, parsePrefix } from '../../wire/format.js';
-import type { Config, LinkConfig, StationConfig } from './model.js';
-import { DATAPLANE_DEFAULTS } from './model.js';
+import { sysctlLink, sysctlProblem } from '../sysctl-keys.js';
+import { routeProblem } from './inet.js';
+import {
+  type Config,
+  DATAPLANE_DEFAULTS,
+  HOST,
+  keyFrom,
+  keyOf,
+  type LinkConfig,
+  linkPath,
+  placeOf,
+  present,
+  type StationConfig,
+} from './model.js';
 import { MAX_LINKS_OF_FILE } from './schema.js';
 import type { Path } from './source.js';
 import { nearest } from './wording.js';
@@ -122,13 +134,13 @@ export function kernelEnd({ name, tap }: LinkConfig): string {
 function checkShared(config: Config, report: Report): void {
   const ends = new Map<string, string>();
   const files = new Map<string, string>();
-  const claim = (owners: Map<string, string>, key: string, { name }: LinkConfig, path: Path, what: string): void => {
+  const claim = (owners: Map<string, string>, key: string, link: LinkConfig, path: Path, what: string): void => {
     const owner = owners.get(key);
     if (owner !== undefined) report(path, `link "${owner}" ${what}; choose another`);
-    else owners.set(key, name);
+    else owners.set(key, keyOf(link));
   };
   for (const link of config.links) {
-    const path = ['links', link.name];
+    const path = linkPath(link);
     const isNamed = link.tap?.peer?.name !== undefined;
     if (link.kind === 'tap')
       claim(
@@ -147,13 +159,15 @@ function checkNumbers(config: Config, report: Report): void {
   if (config.links.length > MAX_LINKS_OF_FILE)
     report(['links'], `there are ${config.links.length}; ${MAX_LINKS_OF_FILE} are possible`);
   const ports = new Map<string, number>();
-  for (const { name, master } of config.links) {
+  for (const link of config.links) {
+    const { space, master } = link;
     if (master === undefined) continue;
-    const count = (ports.get(master) ?? 0) + 1;
-    ports.set(master, count);
+    const bridge = keyFrom(space, master);
+    const count = (ports.get(bridge) ?? 0) + 1;
+    ports.set(bridge, count);
     if (count === MAX_PORTS + 1)
       report(
-        ['links', name, 'master'],
+        [...linkPath(link), 'master'],
         `"${master}" has ${MAX_PORTS} ports without it, the most that a bridge can have; use a second bridge`,
       );
   }
@@ -203,10 +217,131 @@ function checkStations(config: Config, links: Map<string, LinkConfig>, report: R
   });
 }
 
+/** What is wrong with the name of a namespace, if anything. */
+export function checkSpaceName(name: string): string | undefined {
+  if (name === HOST) return 'the namespace "host" is that of the top of the file; move it there';
+  if (name === '' || name === '.' || name === '..' || name.includes('/') || Buffer.byteLength(name) > 255)
+    return `"${name}" is no name of a namespace; use another`;
+  return undefined;
+}
+
+function missing(key: string, links: Map<string, LinkConfig>): string {
+  const meant = nearest(key, [...links.keys()]);
+  return `there is no link "${key}"; ${meant === undefined ? 'add it to "links"' : `did you mean "${meant}"?`}`;
+}
+
+function checkVeth(link: LinkConfig, links: Map<string, LinkConfig>, report: Report): void {
+  const path = [...linkPath(link), 'peer'];
+  const key = keyFrom(link.space, link.peer ?? '');
+  const other = links.get(key);
+  if (key === keyOf(link)) report(path, 'it cannot be its own other end; name another link');
+  else if (other === undefined) report(path, missing(key, links));
+  else if (other.kind !== 'veth') report(path, `"${key}" is of type ${other.kind}, not a veth; name a veth`);
+  else if (keyFrom(other.space, other.peer ?? '') !== keyOf(link))
+    report(path, `the peer of "${key}" is "${other.peer}"; both ends must name each other`);
+}
+
+function checkVlan(link: LinkConfig, links: Map<string, LinkConfig>, report: Report): void {
+  const path = [...linkPath(link), 'link'];
+  const key = keyFrom(link.space, link.link ?? '');
+  const lower = links.get(key);
+  if (lower === undefined) return report(path, missing(key, links));
+  if (lower.kind === 'lo') return report(path, 'the loopback carries no VLANs; name another link');
+  if (lowersOf(link, links).includes(link)) return report(path, 'it lies on itself; name another link');
+  if (link.up === true && lower.up !== true)
+    report([...linkPath(link), 'up'], `"${key}" is down; set that up, or this down`);
+  if (link.mtu !== undefined && lower.mtu !== undefined && link.mtu > lower.mtu)
+    report([...linkPath(link), 'mtu'], `that of "${key}" is ${lower.mtu}; use that at most`);
+}
+
+/** What a vlan lies on, down to the bottom, or until it is met again. */
+function lowersOf(link: LinkConfig, links: Map<string, LinkConfig>): LinkConfig[] {
+  const found: LinkConfig[] = [];
+  let at: LinkConfig | undefined = link;
+  while (at?.link !== undefined) {
+    at = links.get(keyFrom(at.space, at.link));
+    if (at === undefined || found.includes(at)) break;
+    found.push(at);
+  }
+  return found;
+}
+
+function checkTags(config: Config, report: Report): void {
+  const tags = new Map<string, string>();
+  for (const link of config.links) {
+    if (link.vlan === undefined || link.link === undefined) continue;
+    const tag = `${keyFrom(link.space, link.link)}\n${link.vlan.protocol ?? ''}\n${link.vlan.id}`;
+    const owner = tags.get(tag);
+    if (owner !== undefined) report([...linkPath(link), 'id'], `"${owner}" has that VLAN already; choose another`);
+    tags.set(tag, owner ?? keyOf(link));
+  }
+}
+
+function checkAddresses(link: LinkConfig, report: Report): void {
+  const path = [...linkPath(link), 'addr'];
+  const seen = new Set<string>();
+  for (const { local } of link.addresses ?? []) {
+    if (parsePrefix(local) === undefined)
+      report(path, `"${local}" is no address with a prefix length; write for example 10.0.0.1/24`);
+    else if (seen.has(local)) report(path, `${local} is there twice; leave one of them`);
+    seen.add(local);
+  }
+}
+
+/** Of links of all namespaces: what refers to others. */
+function checkReferences(config: Config, report: Report): void {
+  const links = new Map(config.links.map((link) => [keyOf(link), link]));
+  for (const link of config.links) {
+    const { kind, name } = link;
+    if (kind === 'veth') checkVeth(link, links, report);
+    if (kind === 'vlan') checkVlan(link, links, report);
+    if ((kind === 'lo') !== (name === 'lo'))
+      report(linkPath(link), 'the loopback is called "lo", and nothing else is; use another name or type');
+    checkAddresses(link, report);
+  }
+  checkTags(config, report);
+  checkRoutes(config, links, report);
+  checkSysctls(config, links, report);
+}
+
+function checkRoutes({ routes = [] }: Config, links: Map<string, LinkConfig>, report: Report): void {
+  const counts = new Map<string | undefined, number>();
+  for (const route of routes) {
+    const i = counts.get(route.space) ?? 0;
+    counts.set(route.space, i + 1);
+    const path = [...placeOf(route), 'routes', i];
+    const problem = routeProblem(route);
+    if (problem !== undefined) report(path, problem);
+    for (const { dev } of route.nexthops) {
+      if (dev === undefined || dev === 'lo' || links.has(keyFrom(route.space, dev))) continue;
+      report(path, missing(keyFrom(route.space, dev), links));
+    }
+  }
+}
+
+function checkSysctls({ sysctls = [] }: Config, links: Map<string, LinkConfig>, report: Report): void {
+  for (const { space, key, value } of sysctls) {
+    const path = [...placeOf(present({ space })), 'sysctl', key];
+    const name = sysctlLink(key);
+    const problem = sysctlProblem(key, value, space === undefined);
+    if (problem !== undefined) report(path, problem);
+    else if (name !== undefined && name !== 'lo' && !links.has(keyFrom(space, name)))
+      report(path, missing(keyFrom(space, name), links));
+  }
+}
+
+/** Links and stations of one namespace, by their names there. */
+function checkSpace(config: Config, space: string | undefined, report: Report): void {
+  const within: Report = (path, text) => report([...placeOf(present({ space })), ...path], text);
+  const own = config.links.filter((link) => link.space === space);
+  const links = new Map(own.map((link) => [link.name, link]));
+  for (const link of own) checkLink(link, links, within);
+  checkStations({ links: own, fdb: config.fdb.filter((station) => station.space === space) }, links, within);
+}
+
 export function checkConfig(config: Config, report: Report): void {
-  const links = new Map(config.links.map((link) => [link.name, link]));
-  for (const link of config.links) checkLink(link, links, report);
+  for (const space of [undefined, ...(config.namespaces ?? [])]) checkSpace(config, space, report);
+  checkReferences(config, report);
   checkShared(config, report);
   checkNumbers(config, report);
-  checkStations(config, links, report);
 }

@@ -8,16 +8,26 @@
  */
 import { formatIpv4At, formatIpv6, formatMacAt, parseMac, parsePrefix } from '../../wire/format.js';
 import type { AddLink, BridgeOptions, BridgePortOptions, FdbEntry, StormLimits, TapPeer } from '../api.js';
+import type { LinkKind } from '../link.js';
+import type { AddressConfig, RouteConfig, SysctlConfig } from './inet.js';
 
 export type PortConfig = Omit<BridgePortOptions, 'state'>;
 
-export interface LinkConfig extends Omit<AddLink, 'op'> {
+export interface LinkConfig extends Omit<AddLink, 'op' | 'name' | 'kind' | 'netns' | 'veth'> {
+  name: string;
+  kind: LinkKind;
+  /** The namespace that it is in; absent: host. What a `link` or `peer` of another namespace is called is NAMESPACE/NAME. */
+  space?: string;
+  /** Of a veth: its other end. */
+  peer?: string;
+  addresses?: AddressConfig[];
   /** Options of the link as a port of its master. */
   port?: PortConfig;
 }
 
 /** A station of the FDB that does not age. */
 export interface StationConfig extends Pick<FdbEntry, 'mac' | 'dev' | 'sticky'> {
+  space?: string;
   state: 'permanent' | 'static';
 }
 
@@ -35,6 +45,10 @@ export interface Config {
   /** In the order of the file. */
   links: LinkConfig[];
   fdb: StationConfig[];
+  /** In the order in which they are made; without the host. Like the following: absent if there are none. */
+  namespaces?: string[];
+  routes?: RouteConfig[];
+  sysctls?: SysctlConfig[];
 }
 
 export const DATAPLANE_DEFAULTS: Required<DataplaneConfig> = { poll: 'adaptive', fdb_capacity: 65_536, arena: 8192 };
@@ -63,6 +77,39 @@ export const PORT_OPTION_DEFAULTS: Required<PortConfig> = {
 
 const TAP_DEFAULTS = { queues: 1, gso: true, persist: false };
 export const DEFAULT_MTU = 1500;
+
+export const HOST = 'host';
+
+/** What stands for a link among those of all namespaces: its name, but NAMESPACE/NAME of one that is not the host's. */
+export function keyOf({ name, space }: Pick<LinkConfig, 'name' | 'space'>): string {
+  return space === undefined ? name : `${space}/${name}`;
+}
+
+/** The key of what is called NAME, or NAMESPACE/NAME, in a namespace. */
+export function keyFrom(space: string | undefined, reference: string): string {
+  if (!reference.includes('/')) return keyOf(present({ name: reference, space }));
+  return reference.startsWith(`${HOST}/`) ? reference.slice(HOST.length + 1) : reference;
+}
+
+/** What a link is called in a namespace. */
+export function referenceFrom(space: string | undefined, key: string): string {
+  const { space: of, name } = splitKey(key);
+  return of === space ? name : `${of ?? HOST}/${name}`;
+}
+
+export function splitKey(key: string): { space?: string; name: string } {
+  const at = key.lastIndexOf('/');
+  return at < 0 ? { name: key } : { space: key.slice(0, at), name: key.slice(at + 1) };
+}
+
+/** Where a link stands in the file. */
+export function placeOf({ space }: { space?: string }): string[] {
+  return space === undefined ? [] : ['namespaces', space];
+}
+
+export function linkPath(link: Pick<LinkConfig, 'name' | 'space'>): string[] {
+  return [...placeOf(link), 'links', link.name];
+}
 
 export function isSame(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
@@ -123,18 +170,29 @@ export function normalPort(port: PortConfig): PortConfig | undefined {
   return limits === undefined ? rest : { ...rest, storm: limits };
 }
 
-/** A bridge takes its MTU from its ports, a packet port from its device: there 1500 says something. */
+/** A bridge takes its MTU from its ports, a packet port from its device, a vlan from its link: there 1500 says something. */
 export function hasOwnMtu({ kind }: LinkConfig): boolean {
-  return kind !== 'bridge' && kind !== 'packet';
+  return kind !== 'bridge' && kind !== 'packet' && kind !== 'vlan';
+}
+
+export function usualMtu({ kind }: LinkConfig): number {
+  return kind === 'lo' ? 65_536 : DEFAULT_MTU;
 }
 
 export function normalLink(link: LinkConfig): LinkConfig {
-  const { name, kind, address, mtu, up, master, bridge, packet, pcap, port } = link;
+  const { name, kind, space, address, mtu, up, master, bridge, packet, pcap, port, peer, vlan, addresses } = link;
   return present<LinkConfig>({
     name,
     kind,
+    space,
     address: address === undefined ? undefined : macSpelling(address),
-    mtu: mtu === DEFAULT_MTU && hasOwnMtu(link) ? undefined : mtu,
+    mtu: mtu === usualMtu(link) && hasOwnMtu(link) ? undefined : mtu,
+    addr_gen_mode: link.addr_gen_mode === 'none' ? 'none' : undefined,
+    addresses: addresses === undefined || addresses.length === 0 ? undefined : addresses,
+    peer: peer === undefined ? undefined : referenceFrom(space, keyFrom(space, peer)),
+    link: link.link === undefined ? undefined : referenceFrom(space, keyFrom(space, link.link)),
+    vlan:
+      vlan === undefined ? undefined : { id: vlan.id, ...(vlan.protocol === '802.1ad' ? { protocol: '802.1ad' } : {}) },
     up: up === true ? true : undefined,
     master,
     bridge: bridge === undefined ? undefined : differing(bridge, BRIDGE_OPTION_DEFAULTS),
@@ -145,6 +203,12 @@ export function normalLink(link: LinkConfig): LinkConfig {
   });
 }
 
-export function normalStation({ mac, dev, state, sticky }: StationConfig): StationConfig {
-  return present<StationConfig>({ mac: macSpelling(mac), dev, state, sticky: sticky === true ? true : undefined });
+export function normalStation({ space, mac, dev, state, sticky }: StationConfig): StationConfig {
+  return present<StationConfig>({
+    space,
+    mac: macSpelling(mac),
+    dev,
+    state,
+    sticky: sticky === true ? true : undefined,
+  });
 }

@@ -6,7 +6,8 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Request } from '../api.js';
 import { kernelEnd } from './checks.js';
-import type { Config, LinkConfig } from './model.js';
+import { type Config, keyFrom, keyOf, type LinkConfig, linkPath } from './model.js';
+import type { Planned } from './plan.js';
 import type { Path } from './source.js';
 
 /** What the machine has. */
@@ -41,6 +42,11 @@ export async function thisMachine(): Promise<Machine> {
   };
 }
 
+/** The link that a request is about. */
+function keysOf(request: Planned): string[] {
+  return 'name' in request && request.name !== undefined ? [keyFrom(request.ns, request.name)] : [];
+}
+
 class Preflight {
   /** Kernel's ends that the plan itself takes away, and brings. */
   private readonly freed: Set<string>;
@@ -49,13 +55,13 @@ class Preflight {
   constructor(
     private readonly machine: Machine,
     private readonly report: Report,
-    plan: Request[],
+    plan: Planned[],
     target: Config,
     current: Config,
   ) {
     const ends = (config: Config, op: Request['op']): Set<string> => {
-      const names = new Set(plan.flatMap((request) => (request.op === op && 'name' in request ? [request.name] : [])));
-      return new Set(config.links.filter(({ kind, name }) => kind === 'tap' && names.has(String(name))).map(kernelEnd));
+      const keys = new Set(plan.flatMap((request) => (request.op === op ? keysOf(request) : [])));
+      return new Set(config.links.filter((link) => link.kind === 'tap' && keys.has(keyOf(link))).map(kernelEnd));
     };
     this.freed = ends(current, 'link.del');
     this.made = ends(target, 'link.add');
@@ -79,21 +85,21 @@ class Preflight {
   private checkTap(link: LinkConfig): void {
     const { name, tap } = link;
     const netns = tap?.peer?.netns;
-    if (!this.hasNamespace(netns, ['links', name, 'peer', 'netns']) || this.freed.has(kernelEnd(link))) return;
+    if (!this.hasNamespace(netns, [...linkPath(link), 'peer', 'netns']) || this.freed.has(kernelEnd(link))) return;
     const device = tap?.peer?.name ?? name;
     const kind = this.machine.deviceKind(device, netns);
     // In the daemon's own namespace an existing TAP is attached to.
     if (kind === undefined || (netns === undefined && kind === 'tun')) return;
     const where = netns === undefined ? '' : ` in namespace "${netns}"`;
     this.report(
-      ['links', name],
+      linkPath(link),
       `there is a kernel device "${device}"${where} already; choose another name for the kernel's end`,
     );
   }
 
   private checkPacket(link: LinkConfig): void {
     const { name, packet } = link;
-    if (packet === undefined || !this.hasNamespace(packet.netns, ['links', name, 'netns'])) return;
+    if (packet === undefined || !this.hasNamespace(packet.netns, [...linkPath(link), 'netns'])) return;
     const end = kernelEnd({
       name,
       kind: 'tap',
@@ -102,21 +108,21 @@ class Preflight {
     const isThere = !this.freed.has(end) && this.machine.deviceKind(packet.dev, packet.netns) !== undefined;
     if (isThere || this.made.has(end)) return;
     const where = packet.netns === undefined ? '' : ` in namespace "${packet.netns}"`;
-    this.report(['links', name, 'dev'], `there is no device "${packet.dev}"${where}; "ip link" shows the names`);
+    this.report([...linkPath(link), 'dev'], `there is no device "${packet.dev}"${where}; "ip link" shows the names`);
   }
 
-  private checkPcap({ name, pcap = {} }: LinkConfig): void {
-    const { read, write } = pcap;
+  private checkPcap(link: LinkConfig): void {
+    const { read, write } = link.pcap ?? {};
     if (read !== undefined && !this.machine.canRead(read))
-      this.report(['links', name, 'read'], `${read} cannot be read; check the path`);
+      this.report([...linkPath(link), 'read'], `${read} cannot be read; check the path`);
     if (write !== undefined && !this.machine.canWrite(write))
-      this.report(['links', name, 'write'], `${write} cannot be written; check the path`);
+      this.report([...linkPath(link), 'write'], `${write} cannot be written; check the path`);
   }
 }
 
 /** Reports what of a plan cannot work on this machine. */
-export function preflight(machine: Machine, plan: Request[], target: Config, current: Config, report: Report): void {
+export function preflight(machine: Machine, plan: Planned[], target: Config, current: Config, report: Report): void {
   const check = new Preflight(machine, report, plan, target, current);
-  const added = new Set(plan.flatMap((request) => (request.op === 'link.add' ? [request.name] : [])));
-  for (const link of target.links) if (added.has(link.name)) check.check(link);
+  const added = new Set(plan.flatMap((request) => (request.op === 'link.add' ? keysOf(request) : [])));
+  for (const link of target.links) if (added.has(keyOf(link))) check.check(link);
 }

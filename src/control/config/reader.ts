@@ -4,8 +4,9 @@
  */
 import { dirname, resolve } from 'node:path';
 import { Ajv, type ValidateFunction } from 'ajv';
-import type { TapPeer } from '../api.js';
-import { checkConfig, checkName } from './checks.js';
+import type { AddrGenMode, NextHop, TapPeer } from '../api.js';
+import { checkConfig, checkName, checkSpaceName } from './checks.js';
+import { type AddressConfig, normalAddress, normalRoute, normalSysctl, type RouteConfig } from './inet.js';
 import {
   type Config,
   type DataplaneConfig,
@@ -13,6 +14,7 @@ import {
   normalLink,
   normalStation,
   type PortConfig,
+  placeOf,
   present,
   type StationConfig,
 } from './model.js';
@@ -21,8 +23,13 @@ import { Source } from './source.js';
 import { worded } from './wording.js';
 
 /** A link of the file, after the schema has passed it. */
-interface RawLink extends Omit<LinkConfig, 'name' | 'kind' | 'tap' | 'packet' | 'pcap' | 'bridge'> {
+interface RawLink
+  extends Omit<LinkConfig, 'name' | 'kind' | 'tap' | 'packet' | 'pcap' | 'bridge' | 'peer' | 'addresses' | 'vlan'> {
   type: LinkConfig['kind'];
+  addr?: RawAddress | RawAddress[];
+  addrgenmode?: AddrGenMode;
+  id?: number;
+  protocol?: NonNullable<LinkConfig['vlan']>['protocol'];
   ageing_time?: string | number;
   group_fwd_mask?: number;
   transparent?: boolean;
@@ -30,7 +37,7 @@ interface RawLink extends Omit<LinkConfig, 'name' | 'kind' | 'tap' | 'packet' | 
   queues?: number;
   gso?: boolean;
   persist?: boolean;
-  peer?: Omit<TapPeer, 'addresses'> & { addr?: string | string[] };
+  peer?: string | RawPeer;
   dev?: string;
   netns?: string;
   read?: string;
@@ -38,10 +45,37 @@ interface RawLink extends Omit<LinkConfig, 'name' | 'kind' | 'tap' | 'packet' | 
   port?: PortConfig;
 }
 
-interface RawFile {
-  dataplane?: DataplaneConfig | null;
+type RawPeer = Omit<TapPeer, 'addresses'> & { addr?: string | string[] };
+
+type RawAddress = string | (Omit<AddressConfig, 'local' | 'broadcast'> & { address: string; brd?: string });
+
+interface RawHop extends Omit<NextHop, 'gateway'> {
+  via?: string;
+}
+
+interface RawRoute
+  extends Omit<RouteConfig, 'space' | 'family' | 'dst' | 'protocol' | 'prefsrc' | 'nexthops' | 'metrics'> {
+  to: string;
+  via?: string;
+  dev?: string;
+  onlink?: boolean;
+  nexthops?: RawHop[] | null;
+  src?: string;
+  proto?: number;
+  mtu?: number;
+  hoplimit?: number;
+}
+
+interface RawSpace {
   links?: Record<string, RawLink> | null;
   fdb?: Array<Omit<StationConfig, 'state'> & Partial<StationConfig>> | null;
+  routes?: RawRoute[] | null;
+  sysctl?: Record<string, string | number> | null;
+}
+
+interface RawFile extends RawSpace {
+  dataplane?: DataplaneConfig | null;
+  namespaces?: Record<string, RawSpace | null> | null;
 }
 
 const UNIT_CS: Record<string, number> = { ms: 0.1, s: 100, m: 6000, min: 6000, h: 360_000 };
@@ -57,12 +91,23 @@ function validate(source: Source): void {
   }
 }
 
+/** The keys of what should be a map; the schema says so if it is none. */
+function keysIn(value: unknown, key: string): Array<[string, unknown]> {
+  const map = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+  return typeof map !== 'object' || map === null || Array.isArray(map) ? [] : Object.entries(map);
+}
+
 function checkNames(source: Source): void {
-  const links = (source.value as { links?: unknown } | null)?.links;
-  if (typeof links !== 'object' || links === null || Array.isArray(links)) return;
-  for (const name of Object.keys(links)) {
-    const text = checkName(name);
-    if (text !== undefined) source.problem(['links', name], text);
+  const spaces = keysIn(source.value, 'namespaces');
+  for (const [name] of spaces) {
+    const text = checkSpaceName(name);
+    if (text !== undefined) source.problem(['namespaces', name], text);
+  }
+  for (const [place, value] of [[[], source.value], ...spaces.map(([name, value]) => [['namespaces', name], value])]) {
+    for (const [name] of keysIn(value, 'links')) {
+      const text = checkName(name);
+      if (text !== undefined) source.problem([...(place as string[]), 'links', name], text);
+    }
   }
 }
 
@@ -75,7 +120,7 @@ function ageingOf(time: string | number | undefined): number | undefined {
   return Math.abs(cs - Math.round(cs)) < 1e-6 ? Math.round(cs) : cs;
 }
 
-function peerOf(peer: NonNullable<RawLink['peer']>): TapPeer {
+function peerOf(peer: RawPeer): TapPeer {
   const { addr, ...rest } = peer;
   return addr === undefined ? rest : { ...rest, addresses: [addr].flat() };
 }
@@ -83,7 +128,9 @@ function peerOf(peer: NonNullable<RawLink['peer']>): TapPeer {
 /** Turns relative paths of a file into absolute ones. */
 type Locate = (path: string | undefined) => string | undefined;
 
-function tapOf({ queues, gso, persist, peer }: RawLink, locate: Locate): NonNullable<LinkConfig['tap']> {
+function tapOf(raw: RawLink, locate: Locate): NonNullable<LinkConfig['tap']> {
+  const { queues, gso, persist } = raw;
+  const peer = typeof raw.peer === 'string' ? undefined : raw.peer;
   if (peer?.netns?.includes('/') === true) peer.netns = locate(peer.netns) ?? peer.netns;
   return present<NonNullable<LinkConfig['tap']>>({
     queues,
@@ -93,7 +140,42 @@ function tapOf({ queues, gso, persist, peer }: RawLink, locate: Locate): NonNull
   });
 }
 
-function linkOf(name: string, raw: RawLink, locate: Locate): LinkConfig {
+function addressOf(raw: RawAddress): AddressConfig {
+  if (typeof raw === 'string') return normalAddress({ local: raw });
+  const { address: local, brd, ...rest } = raw;
+  return normalAddress({ local, ...rest, ...(brd === undefined ? {} : { broadcast: brd }) });
+}
+
+/** `default` is of the family of its router, IPv4 without one. */
+function routeOf(raw: RawRoute, space: string | undefined): RouteConfig {
+  const { to, via, dev, onlink, nexthops, src, proto, mtu, hoplimit, ...rest } = raw;
+  const isIpv6 = (text: string | undefined): boolean => text?.includes(':') === true;
+  const hops = nexthops ?? (via === undefined && dev === undefined ? [] : [present<RawHop>({ via, dev, onlink })]);
+  const family = to === 'default' ? (hops.some((hop) => isIpv6(hop.via)) ? 6 : 4) : isIpv6(to) ? 6 : 4;
+  const dst =
+    to === 'default'
+      ? family === 6
+        ? '::/0'
+        : '0.0.0.0/0'
+      : to.includes('/')
+        ? to
+        : `${to}/${family === 6 ? 128 : 32}`;
+  const metrics = mtu === undefined && hoplimit === undefined ? undefined : present({ mtu, hoplimit });
+  return normalRoute(
+    present<RouteConfig>({
+      space,
+      family,
+      dst,
+      ...rest,
+      protocol: proto,
+      prefsrc: src,
+      nexthops: hops.map(({ via: gateway, ...hop }) => present<NextHop>({ gateway, ...hop })),
+      metrics,
+    }),
+  );
+}
+
+function linkOf(name: string, place: string | undefined, raw: RawLink, locate: Locate): LinkConfig {
   const { type: kind, address, mtu, up, master, port, group_fwd_mask, transparent, fdb_max_learned, dev, netns } = raw;
   const ageing_time = ageingOf(raw.ageing_time);
   const space = netns?.includes('/') === true ? locate(netns) : netns;
@@ -101,6 +183,15 @@ function linkOf(name: string, raw: RawLink, locate: Locate): LinkConfig {
     present<LinkConfig>({
       name,
       kind,
+      space: place,
+      addresses: raw.addr === undefined ? undefined : [raw.addr].flat().map(addressOf),
+      addr_gen_mode: raw.addrgenmode,
+      peer: typeof raw.peer === 'string' ? raw.peer : undefined,
+      link: raw.link,
+      vlan:
+        kind === 'vlan'
+          ? { id: raw.id ?? 0, ...(raw.protocol === undefined ? {} : { protocol: raw.protocol }) }
+          : undefined,
       address,
       mtu,
       up,
@@ -114,14 +205,40 @@ function linkOf(name: string, raw: RawLink, locate: Locate): LinkConfig {
   );
 }
 
-function configOfFile(file: RawFile, names: string[], locate: Locate): Config {
-  const links = names.map((name) => linkOf(name, file.links?.[name] as RawLink, locate));
+/** What a file says of one namespace; `names`: of its links, in order. */
+function spaceOf(raw: RawSpace, space: string | undefined, names: string[], keys: string[], locate: Locate): Config {
+  const links = names.map((name) => linkOf(name, space, raw.links?.[name] as RawLink, locate));
   const bridges = new Set(links.filter(({ kind }) => kind === 'bridge').map(({ name }) => name));
-  const fdb = (file.fdb ?? []).map((station) =>
-    normalStation({ state: bridges.has(station.dev) ? 'permanent' : 'static', ...station }),
+  const fdb = (raw.fdb ?? []).map((station) =>
+    normalStation({
+      state: bridges.has(station.dev) ? 'permanent' : 'static',
+      ...station,
+      ...(space === undefined ? {} : { space }),
+    }),
   );
+  const routes = (raw.routes ?? []).map((route) => routeOf(route, space));
+  const sysctls = keys.map((key) => normalSysctl(present({ space, key, value: String(raw.sysctl?.[key]) })));
+  return { links, fdb, routes, sysctls };
+}
+
+function configOfFile(file: RawFile, source: Source, locate: Locate): Config {
+  const namespaces = source.keys('namespaces');
+  const spaces = [undefined, ...namespaces].map((space) => {
+    const place = placeOf(present({ space }));
+    const raw = space === undefined ? file : (file.namespaces?.[space] ?? {});
+    return spaceOf(raw, space, source.keys(...place, 'links'), source.keys(...place, 'sysctl'), locate);
+  });
+  const routes = spaces.flatMap((space) => space.routes ?? []);
+  const sysctls = spaces.flatMap((space) => space.sysctls ?? []);
   const dataplane = { ...file.dataplane };
-  return { ...(Object.keys(dataplane).length === 0 ? {} : { dataplane }), links, fdb };
+  return {
+    ...(Object.keys(dataplane).length === 0 ? {} : { dataplane }),
+    links: spaces.flatMap(({ links }) => links),
+    fdb: spaces.flatMap(({ fdb }) => fdb),
+    ...(namespaces.length === 0 ? {} : { namespaces }),
+    ...(routes.length === 0 ? {} : { routes }),
+    ...(sysctls.length === 0 ? {} : { sysctls }),
+  };
 }
 
 export interface ConfigFile {
@@ -137,7 +254,7 @@ export function readConfig(text: string, file: string, folder = process.cwd()): 
   validate(source);
   source.throwFirst('read');
   const base = file === '-' ? folder : dirname(resolve(folder, file));
-  const config = configOfFile((source.value ?? {}) as RawFile, source.keys('links'), (path) =>
+  const config = configOfFile((source.value ?? {}) as RawFile, source, (path) =>
     path === undefined ? undefined : resolve(base, path),
   );
   checkConfig(config, (path, problem) => source.problem(path, problem));

@@ -85,14 +85,31 @@ function object(title: string, properties: Record<string, Schema>, required: str
   };
 }
 
+export const KINDS = ['bridge', 'tap', 'packet', 'pcap', 'memory', 'veth', 'vlan', 'dummy', 'lo'] as const;
+
 const COMMON: Record<string, Schema> = {
   type: {
-    title: 'one of bridge, tap, packet, pcap, memory',
+    title: `one of ${KINDS.join(', ')}`,
     description: 'Kind of link.',
-    enum: ['bridge', 'tap', 'packet', 'pcap', 'memory'],
+    enum: [...KINDS],
     examples: ['tap'],
   },
   address: mac("MAC address of Sluice's end; a random one if absent, a bridge's is the lowest of its ports."),
+  addr: {
+    title: 'an address with its prefix length, or a list of them',
+    description: "Addresses of Sluice's own stack on the link.",
+    type: ['array', 'string'],
+    pattern: CIDR,
+    items: ref('address'),
+    examples: ['10.0.0.1/24'],
+  },
+  addrgenmode: {
+    title: 'eui64 or none',
+    description: 'How its IPv6 link-local address comes to be.',
+    enum: ['eui64', 'none'],
+    default: 'eui64',
+    examples: ['none'],
+  },
   up: onOff('Set up.', false),
 };
 
@@ -215,7 +232,91 @@ const PCAP = {
   write: text('a file', 'Capture that it writes what it sends to.', 'out.pcapng', '.'),
 };
 
-export const KINDS = ['bridge', 'tap', 'packet', 'pcap', 'memory'] as const;
+const REFERENCE = '^([^\\s/]{1,255}/)?[^\\s/:]{1,15}$';
+
+function reference(description: string, example: string): Schema {
+  return text('a link, or NAMESPACE/LINK', description, example, REFERENCE);
+}
+
+const VETH = { peer: reference('Its other end, which names this one in turn.', 'red/eth0') };
+const VLAN = {
+  link: reference('What it lies on.', 'eth0'),
+  id: integer('VLAN.', 0, 4094, { examples: [10] }),
+  protocol: {
+    title: '802.1Q or 802.1ad',
+    description: 'Protocol of its tag.',
+    enum: ['802.1Q', '802.1ad'],
+    default: '802.1Q',
+    examples: ['802.1ad'],
+  },
+};
+
+const ANY_ADDRESS = '^[0-9A-Fa-f:.]+$';
+const ADDRESS: Record<string, Schema> = {
+  address: text('an address with its prefix length', 'IPv4 or IPv6.', '10.0.0.1/24', CIDR),
+  peer: text('an address with its prefix length', 'The other end of a point-to-point link.', '10.0.0.2/32', CIDR),
+  brd: text('an address', 'Broadcast address.', '10.0.0.255', ANY_ADDRESS),
+  label: text('a label', 'Label of an IPv4 address.', 'eth0:1', '.'),
+  scope: integer('Scope: 0 global, 253 link, 254 host.', 0, 255, { default: 0, examples: [253] }),
+  metric: integer('Metric of its prefix route.', 0, U32, { examples: [100] }),
+  nodad: onOff('No detection of duplicates.', false),
+  noprefixroute: onOff('No route to its prefix.', false),
+};
+
+const GATEWAY = text('an address', 'Next router.', '10.0.0.2', ANY_ADDRESS);
+const ONLINK = onOff('The router is on the link, whatever addresses say.', false);
+const HOP: Record<string, Schema> = {
+  via: GATEWAY,
+  dev: name('Link.', 'eth0'),
+  weight: integer('Share of the traffic.', 1, 256, { default: 1, examples: [2] }),
+  onlink: ONLINK,
+};
+const TYPES = [
+  'unicast',
+  'local',
+  'broadcast',
+  'anycast',
+  'multicast',
+  'blackhole',
+  'unreachable',
+  'prohibit',
+  'throw',
+];
+const ROUTE: Record<string, Schema> = {
+  to: text('a prefix, or default', 'Destination.', '10.1.0.0/16', '^(default|[0-9A-Fa-f:.]+(/[0-9]{1,3})?)$'),
+  type: {
+    title: `one of ${TYPES.join(', ')}`,
+    description: 'What becomes of a packet.',
+    enum: TYPES,
+    default: 'unicast',
+    examples: ['blackhole'],
+  },
+  via: GATEWAY,
+  dev: name('Link.', 'eth0'),
+  onlink: ONLINK,
+  nexthops: ref('nexthops'),
+  table: integer('Table: 254 main, 255 local, 253 default.', 1, U32, { examples: [100] }),
+  metric: integer('The lowest one counts.', 0, U32, { examples: [100] }),
+  src: text('an address', 'Preferred source.', '10.0.0.1', ANY_ADDRESS),
+  proto: integer('Who made it: 3 boot, 4 static …', 0, 255, { default: 3, examples: [4] }),
+  scope: integer('Scope: 0 global, 253 link, 254 host.', 0, 255, { examples: [253] }),
+  mtu: integer('MTU of the path.', 68, 65_535, { examples: [1400] }),
+  hoplimit: integer('Hop limit of packets.', 1, 255, { examples: [64] }),
+  pref: {
+    title: 'low, medium or high',
+    description: 'Preference of an IPv6 router (RFC 4191).',
+    enum: ['low', 'medium', 'high'],
+    default: 'medium',
+    examples: ['high'],
+  },
+};
+
+const SPACE: Record<string, Schema> = {
+  sysctl: ref('sysctl'),
+  links: ref('links'),
+  routes: ref('routes'),
+  fdb: ref('fdb'),
+};
 
 function when(type: string): Schema {
   return {
@@ -227,10 +328,10 @@ function when(type: string): Schema {
 
 export const SCHEMA: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
-  title: 'a map of links, fdb and dataplane',
+  title: 'a map of links, namespaces, routes, sysctl, fdb and dataplane',
   description: 'Configuration of Sluice: sluice up -c FILE, sluice config apply FILE.',
   type: ['object', 'null'],
-  properties: { dataplane: ref('dataplane'), links: ref('links'), fdb: ref('fdb') },
+  properties: { dataplane: ref('dataplane'), ...SPACE, namespaces: ref('namespaces') },
   additionalProperties: false,
   definitions: {
     dataplane: {
@@ -256,10 +357,37 @@ export const SCHEMA: Schema = {
     packet: kind('a map', { ...PACKET, ...PORT_ONLY }, 65_535, {}, ['dev']),
     pcap: kind('a map', { ...PCAP, ...PORT_ONLY }, 65_535, { default: 1500 }),
     memory: kind('a map', PORT_ONLY, 65_535, { default: 1500 }),
+    veth: kind('a map', { ...VETH, ...PORT_ONLY }, 65_535, { default: 1500 }, ['peer']),
+    vlan: kind('a map', { ...VLAN, ...PORT_ONLY }, 65_535, {}, ['link', 'id']),
+    dummy: kind('a map', PORT_ONLY, 2_147_483_647, { default: 1500 }),
+    lo: kind('a map', {}, 2_147_483_647, { default: 65_536 }),
     peer: { ...object('a map', PEER), description: "The kernel's end." },
     port: { ...object('a map', PORT), description: 'Options as a port of its bridge.' },
     storm: { ...object('a map', STORM), description: 'Storm control.' },
     fdb: { title: 'a list of stations', type: ['array', 'null'], items: ref('station') },
     station: object('a map', STATION, ['mac', 'dev']),
+    address: {
+      ...object('an address', ADDRESS, ['address']),
+      type: ['object', 'string'],
+      pattern: CIDR,
+      examples: ['10.0.0.1/24'],
+    },
+    routes: { title: 'a list of routes', type: ['array', 'null'], items: ref('route') },
+    route: object('a map', ROUTE, ['to']),
+    nexthops: { title: 'a list of next hops', type: ['array', 'null'], items: ref('nexthop') },
+    nexthop: object('a map', HOP),
+    sysctl: {
+      title: 'a map of sysctls by name',
+      description: 'Settings of the IP stack, under their Linux names: net.ipv4.ip_forward: 1.',
+      type: ['object', 'null'],
+      additionalProperties: { title: 'a number or text', type: ['integer', 'string'], examples: [1] },
+    },
+    namespaces: {
+      title: 'a map of namespaces by name',
+      type: ['object', 'null'],
+      propertyNames: { type: 'string', pattern: '^[^/]{1,255}$' },
+      additionalProperties: ref('namespace'),
+    },
+    namespace: { ...object('a map of links, routes, sysctl and fdb', SPACE), type: ['object', 'null'] },
   },
 };

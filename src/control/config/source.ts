@@ -41,7 +41,7 @@ const TEXTS = new Set<string>();
 function sortKeys(schema: Schema): void {
   for (const [key, value] of Object.entries(schema.properties ?? {})) {
     if (value.enum?.includes('on') === true) SWITCHES.add(key);
-    else if (value.type === 'string') TEXTS.add(key);
+    else if (value.type === 'string' || value.enum?.includes('802.1Q') === true) TEXTS.add(key);
   }
 }
 
@@ -110,9 +110,10 @@ export class Source {
     return line;
   }
 
-  /** The keys of a top-level map in the file's order: a plain object puts those that are numbers first. */
-  keys(name: string): string[] {
-    const [, node] = this.step(this.document.contents as Node | null, name);
+  /** The keys of a map in the file's order: a plain object puts those that are numbers first. */
+  keys(...path: string[]): string[] {
+    let node = this.document.contents as Node | null;
+    for (const part of path) [, node] = this.step(node, part);
     const map = this.resolved(node);
     return isMap(map) ? map.items.map(({ key }) => keyText(key as Node) ?? '') : [];
   }

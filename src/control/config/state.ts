@@ -2,18 +2,22 @@
  * The running state as a configuration: what commands built, and so what `config save` keeps.
  */
 import { LinkFlag } from '../../core/links.js';
-import type { AddLink, FdbInfo } from '../api.js';
+import type { AddLink, AddressInfo, FdbInfo, RouteInfo } from '../api.js';
 import { type Link, macText } from '../link.js';
+import { ADDR_GEN_MODE } from '../sysctl-tables.js';
+import { addressesOf, routesOf, type SysctlConfig } from './inet.js';
 import {
   type Config,
   DATAPLANE_DEFAULTS,
   type DataplaneConfig,
   differing,
+  keyOf,
   type LinkConfig,
   normalLink,
   normalStation,
   type PortConfig,
   present,
+  referenceFrom,
   type StationConfig,
 } from './model.js';
 
@@ -61,13 +65,35 @@ function bridgeOf({
   };
 }
 
-function linkOf(link: BuiltLink, hasAllAddresses: boolean): LinkConfig {
-  const { name, kind, master, bridge, pcap, port } = link;
+/** Kinds whose address, if nobody has set it, is another's or none. */
+const BORROWERS: ReadonlySet<string> = new Set(['bridge', 'vlan', 'lo']);
+
+function referTo(link: Link, other: Link | undefined): string | undefined {
+  return other === undefined ? undefined : referenceFrom(spaceOf(link), keyOf(placed(other)));
+}
+
+function placed(link: Link): { name: string; space?: string } {
+  return present({ name: link.name, space: spaceOf(link) });
+}
+
+function spaceOf({ namespace }: Link): string | undefined {
+  return namespace.isHost ? undefined : namespace.name;
+}
+
+function linkOf(link: BuiltLink, hasAllAddresses: boolean, addresses: readonly AddressInfo[]): LinkConfig {
+  const { name, kind, master, bridge, pcap, port, vlan } = link;
+  const isKept = link.isAddressSet || (hasAllAddresses && !BORROWERS.has(kind));
   return normalLink(
     present<LinkConfig>({
       name,
       kind,
-      address: link.isAddressSet || (hasAllAddresses && kind !== 'bridge') ? macText(link.address) : undefined,
+      space: spaceOf(link),
+      address: isKept ? macText(link.address) : undefined,
+      addr_gen_mode: link.settings.words6[ADDR_GEN_MODE] === 1 ? 'none' : undefined,
+      addresses: addressesOf(addresses, name),
+      peer: referTo(link, link.peer),
+      link: referTo(link, vlan?.lower),
+      vlan: vlan === undefined ? undefined : { id: vlan.id, protocol: vlan.protocol },
       mtu: link.isMtuSet ? link.mtu : undefined,
       up: link.isUp,
       master: master?.name,
@@ -81,27 +107,34 @@ function linkOf(link: BuiltLink, hasAllAddresses: boolean): LinkConfig {
 }
 
 /** A bridge knows its own addresses by itself. */
-function isOwnAddress({ mac, master }: FdbInfo, links: Link[]): boolean {
-  return links.some((link) => (link.master?.name === master || link.name === master) && macText(link.address) === mac);
+function isOwnAddress({ mac, master, space }: StationInfo, links: Link[]): boolean {
+  return links.some(
+    (link) =>
+      spaceOf(link) === space &&
+      (link.master?.name === master || link.name === master) &&
+      macText(link.address) === mac,
+  );
 }
 
 /** Those that somebody has set for good: not learned, not dynamic. */
-function isSet(station: FdbInfo, links: Link[]): boolean {
+function isSet(station: StationInfo, links: Link[]): boolean {
   if (station.state === 'static') return true;
   return station.state === 'permanent' && !isOwnAddress(station, links);
 }
 
 function byDevice(a: StationConfig, b: StationConfig): number {
+  if (a.space !== b.space) return (a.space ?? '') < (b.space ?? '') ? -1 : 1;
   if (a.dev !== b.dev) return a.dev < b.dev ? -1 : 1;
   return a.mac < b.mac ? -1 : 1;
 }
 
-function stationsOf(links: Link[], stations: FdbInfo[]): StationConfig[] {
+function stationsOf(links: Link[], stations: StationInfo[]): StationConfig[] {
   return (
     stations
       .filter((station) => isSet(station, links))
-      .map(({ mac, ifname, state, flags }) =>
+      .map(({ space, mac, ifname, state, flags }) =>
         normalStation({
+          ...(space === undefined ? {} : { space }),
           mac,
           dev: ifname,
           state: state === 'permanent' ? 'permanent' : 'static',
@@ -113,18 +146,57 @@ function stationsOf(links: Link[], stations: FdbInfo[]): StationConfig[] {
   );
 }
 
+/** A station and the namespace that its bridge is in. */
+export type StationInfo = FdbInfo & { space?: string };
+
+/** What of a running network is no link and no station. */
+export interface BuiltInet {
+  namespaces: string[];
+  addresses(link: BuiltLink): AddressInfo[];
+  /** Each with its namespace. */
+  routes: Array<{ space?: string; routes: RouteInfo[] }>;
+  sysctls: SysctlConfig[];
+}
+
+export const NO_INET: BuiltInet = { namespaces: [], addresses: () => [], routes: [], sysctls: [] };
+
+/** Every namespace has a `lo`: it is told of if somebody has changed it. */
+function isSaid(link: LinkConfig): boolean {
+  const { name: _, kind, space: __, ...rest } = link;
+  return kind !== 'lo' || Object.keys(rest).length > 0;
+}
+
+function inetOf({ namespaces, routes, sysctls }: BuiltInet): Partial<Config> {
+  const own = routes.flatMap(({ space, routes: infos }) => routesOf(infos, space));
+  return {
+    ...(namespaces.length === 0 ? {} : { namespaces }),
+    ...(own.length === 0 ? {} : { routes: own }),
+    ...(sysctls.length === 0 ? {} : { sysctls }),
+  };
+}
+
 /** `stations`: the whole FDB, as `fdb.list` answers. */
 export function configOf(
   links: BuiltLink[],
-  stations: FdbInfo[],
+  stations: StationInfo[],
   dataplane: Required<DataplaneConfig> = DATAPLANE_DEFAULTS,
+  inet = NO_INET,
 ): Config {
   const set = differing<DataplaneConfig>(dataplane, DATAPLANE_DEFAULTS);
-  const built = links.map((link) => linkOf(link, false));
-  return { ...(set === undefined ? {} : { dataplane: set }), links: built, fdb: stationsOf(links, stations) };
+  const built = links.map((link) => linkOf(link, false, inet.addresses(link))).filter(isSaid);
+  const sysctls = inet.sysctls
+    .filter(({ value, initial }) => value !== initial)
+    .map(({ space, key, value }) => present<SysctlConfig>({ space, key, value }));
+  return {
+    ...(set === undefined ? {} : { dataplane: set }),
+    links: built,
+    fdb: stationsOf(links, stations),
+    ...inetOf({ ...inet, sysctls }),
+  };
 }
 
 /** The same with the MAC addresses that ports have by chance: what must be put back if a change fails. */
-export function exactConfigOf(links: BuiltLink[], stations: FdbInfo[]): Config {
-  return { links: links.map((link) => linkOf(link, true)), fdb: stationsOf(links, stations) };
+export function exactConfigOf(links: BuiltLink[], stations: StationInfo[], inet = NO_INET): Config {
+  const built = links.map((link) => linkOf(link, true, inet.addresses(link))).filter(isSaid);
+  return { links: built, fdb: stationsOf(links, stations), ...inetOf(inet) };
 }

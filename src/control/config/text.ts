@@ -2,6 +2,8 @@
  * A Config as YAML: what differs from the defaults, and nothing else. Reading it again gives the same Config.
  */
 import { Document, isMap, isScalar, isSeq, type Pair, type Scalar, visit } from 'yaml';
+import type { NextHop } from '../api.js';
+import type { AddressConfig, RouteConfig } from './inet.js';
 import { type Config, type LinkConfig, present, type StationConfig } from './model.js';
 
 /** Whole seconds as such, else milliseconds. */
@@ -15,11 +17,20 @@ function peerText({ peer }: NonNullable<LinkConfig['tap']>): object | undefined 
   return present({ name, netns, address, mtu, addr: addresses, up });
 }
 
+function addressText({ local, broadcast, ...rest }: AddressConfig): string | object {
+  const more = present({ brd: broadcast, ...rest });
+  return Object.keys(more).length === 0 ? local : { address: local, ...more };
+}
+
 /** The link's keys in the order in which a reader wants them. */
-function linkText({ kind, address, mtu, up, master, bridge, tap, packet, pcap, port }: LinkConfig): object {
+function linkText(link: LinkConfig): object {
+  const { kind, address, mtu, up, master, bridge, tap, packet, pcap, port, vlan, addresses } = link;
   const ageing = bridge?.ageing_time;
   return present({
     type: kind,
+    link: link.link,
+    id: vlan?.id,
+    protocol: vlan?.protocol,
     ...packet,
     ...pcap,
     master,
@@ -30,39 +41,89 @@ function linkText({ kind, address, mtu, up, master, bridge, tap, packet, pcap, p
     queues: tap?.queues,
     gso: tap?.gso,
     persist: tap?.persist,
-    peer: tap === undefined ? undefined : peerText(tap),
+    peer: tap === undefined ? link.peer : peerText(tap),
     port,
+    addrgenmode: link.addr_gen_mode,
+    addr: addresses?.map(addressText),
     up,
   });
+}
+
+function hopText({ gateway, ...hop }: NextHop): object {
+  return present({ via: gateway, ...hop });
+}
+
+function routeText({
+  family,
+  dst,
+  type,
+  table,
+  protocol,
+  scope,
+  metric,
+  prefsrc,
+  nexthops,
+  metrics,
+  pref,
+}: RouteConfig): object {
+  const to = family === 4 && dst === '0.0.0.0/0' ? 'default' : dst;
+  const hops = nexthops.length > 1 ? { nexthops: nexthops.map(hopText) } : nexthops.map(hopText)[0];
+  const { mtu, hoplimit } = metrics ?? {};
+  return present({ to, type, ...hops, table, metric, src: prefsrc, proto: protocol, scope, mtu, hoplimit, pref });
+}
+
+/** A sysctl's value: a number where it is one. */
+function valueText(value: string): string | number {
+  return /^-?(0|[1-9][0-9]{0,14})$/.test(value) ? Number(value) : value;
 }
 
 function stationText({ mac, dev, state, sticky }: StationConfig): object {
   return present({ mac, dev, state, sticky });
 }
 
-function isShort(pair: Pair): boolean {
-  return isScalar(pair.key) && (pair.key.value === 'addr' || pair.key.value === 'storm');
+const SHORT = new Set(['addr', 'storm', 'nexthops']);
+const LISTS = new Set(['fdb', 'routes']);
+
+function keyText({ key }: Pair): string {
+  return isScalar(key) ? String(key.value) : '';
 }
 
-/** Masks in hexadecimal; short lists, limits and stations on one line. */
+/** Masks in hexadecimal; short lists, limits, stations and routes on one line. */
 function style(document: Document): void {
   visit(document, {
     Pair: (_, pair) => {
-      if (isShort(pair) && (isSeq(pair.value) || isMap(pair.value))) pair.value.flow = true;
-      const isMask = isScalar(pair.key) && pair.key.value === 'group_fwd_mask';
-      if (isMask && isScalar(pair.value)) (pair.value as Scalar).format = 'HEX';
+      const key = keyText(pair);
+      if (SHORT.has(key) && (isSeq(pair.value) || isMap(pair.value))) pair.value.flow = true;
+      if (LISTS.has(key) && isSeq(pair.value)) for (const item of pair.value.items) if (isMap(item)) item.flow = true;
+      if (key === 'group_fwd_mask' && isScalar(pair.value)) (pair.value as Scalar).format = 'HEX';
     },
   });
-  const stations = document.get('fdb');
-  if (isSeq(stations)) for (const station of stations.items) if (isMap(station)) station.flow = true;
+}
+
+/** What is in one namespace. */
+function spaceText({ links, fdb, routes = [], sysctls = [] }: Config, space: string | undefined): object {
+  const isOf = (one: { space?: string }): boolean => one.space === space;
+  const [ownLinks, ownRoutes, ownSysctls] = [links.filter(isOf), routes.filter(isOf), sysctls.filter(isOf)];
+  const stations = fdb.filter(isOf);
+  return {
+    ...(ownSysctls.length === 0
+      ? {}
+      : { sysctl: new Map(ownSysctls.map(({ key, value }) => [key, valueText(value)])) }),
+    ...(ownLinks.length === 0 ? {} : { links: new Map(ownLinks.map((link) => [link.name, linkText(link)])) }),
+    ...(ownRoutes.length === 0 ? {} : { routes: ownRoutes.map(routeText) }),
+    ...(stations.length === 0 ? {} : { fdb: stations.map(stationText) }),
+  };
 }
 
 /** `compat`: text that YAML 1.1 takes for something else (12:34:56:01:02:03, on) is quoted. */
-export function renderConfig({ dataplane, links, fdb }: Config): string {
+export function renderConfig(config: Config): string {
+  const { dataplane, namespaces = [] } = config;
   const tree = {
     ...(dataplane === undefined ? {} : { dataplane }),
-    ...(links.length === 0 ? {} : { links: new Map(links.map((link) => [link.name, linkText(link)])) }),
-    ...(fdb.length === 0 ? {} : { fdb: fdb.map(stationText) }),
+    ...spaceText(config, undefined),
+    ...(namespaces.length === 0
+      ? {}
+      : { namespaces: new Map(namespaces.map((space) => [space, spaceText(config, space)])) }),
   };
   if (Object.keys(tree).length === 0) return '# nothing is configured\n';
   const document = new Document(tree, { compat: 'yaml-1.1', aliasDuplicateObjects: false });

@@ -2,7 +2,7 @@
  * What the schema found wrong, as a sentence: CAUSE; HINT.
  */
 import type { ErrorObject } from 'ajv';
-import { SCHEMA, type Schema } from './schema.js';
+import { KINDS, SCHEMA, type Schema } from './schema.js';
 import type { Path } from './source.js';
 
 export interface Finding {
@@ -34,7 +34,7 @@ const OTHER_NAMES: Record<string, string> = {
 };
 
 /** Kinds that are to come. */
-const LATER = ['lo', 'veth', 'vlan', 'vxlan', 'dummy', 'xdp', 'vhost-user', 'stream', 'dgram', 'cap', 'raw'];
+const LATER = ['vxlan', 'xdp', 'vhost-user', 'stream', 'dgram', 'cap', 'raw'];
 
 function shown(value: unknown): string {
   if (value === null || value === undefined) return 'empty';
@@ -81,16 +81,14 @@ function pathOf(pointer: string, root: unknown): Path {
 
 /** Kinds of link that have a key. */
 function kindsWith(key: string): string[] {
-  return ['bridge', 'tap', 'packet', 'pcap', 'memory'].filter(
-    (kind) => SCHEMA.definitions?.[kind]?.properties?.[key] !== undefined,
-  );
+  return KINDS.filter((kind) => SCHEMA.definitions?.[kind]?.properties?.[key] !== undefined);
 }
 
 function unknownKey(key: string, path: Path, parent: Schema, data: unknown): string {
   const keys = Object.keys(parent.properties ?? {});
   const meant = nearest(key, keys);
   if (meant !== undefined) return `there is no such key; did you mean "${meant}"?`;
-  const isLink = path.length === 2 && path[0] === 'links';
+  const isLink = path.at(-2) === 'links';
   const kind = isLink ? String((data as { type?: unknown }).type) : '';
   const others = isLink ? kindsWith(key) : [];
   if (others.length > 0) return `a ${kind} has no such key, a ${others.join(' or ')} has; remove it`;
@@ -98,15 +96,21 @@ function unknownKey(key: string, path: Path, parent: Schema, data: unknown): str
 }
 
 function wrongType(value: unknown): string {
-  const hint = 'the types are bridge, tap, packet, pcap, memory';
+  const hint = `the types are ${KINDS.join(', ')}`;
   if (typeof value === 'string' && LATER.includes(value)) return `links of type ${value} are not there yet; ${hint}`;
-  const meant = typeof value === 'string' ? nearest(value, ['bridge', 'tap', 'packet', 'pcap', 'memory']) : undefined;
+  const meant = typeof value === 'string' ? nearest(value, KINDS) : undefined;
   return `there is no type ${shown(value)}; ${meant === undefined ? hint : `did you mean "${meant}"?`}`;
 }
 
 /** Of maps and lists, by their titles: what one looks like. */
 const SHAPES: Record<string, string> = {
-  'a map of links, fdb and dataplane': 'links: {br0: {type: bridge}}',
+  'a map of links, namespaces, routes, sysctl, fdb and dataplane': 'links: {br0: {type: bridge}}',
+  'a map of links, routes, sysctl and fdb': '{links: {eth0: {type: dummy}}}',
+  'a map of namespaces by name': '{red: {links: {eth0: {type: dummy}}}}',
+  'a map of sysctls by name': '{net.ipv4.ip_forward: 1}',
+  'a list of routes': '[{to: default, via: 10.0.0.2}]',
+  'a list of next hops': '[{via: 10.0.0.2}, {via: 10.0.0.3}]',
+  'an address': '10.0.0.1/24',
   'a map of links by name': '{br0: {type: bridge}}',
   'a map that says its type': '{type: tap}',
   'a list of stations': '[{mac: 02:00:00:00:00:01, dev: t1}]',
@@ -132,6 +136,6 @@ export function worded(error: ErrorObject, root: unknown): Finding | undefined {
     const example = schema.properties?.[key]?.examples?.[0];
     return { path, text: `"${key}" is missing; write for example "${key}: ${example}"` };
   }
-  if (path.length === 3 && path[0] === 'links' && path[2] === 'type') return { path, text: wrongType(data) };
+  if (path.at(-3) === 'links' && path.at(-1) === 'type') return { path, text: wrongType(data) };
   return { path, text: mustBe(schema, data) };
 }
