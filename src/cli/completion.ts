@@ -15,7 +15,8 @@ import { offered } from './words.js';
 export type WordTree = ReadonlyMap<string, readonly string[]>;
 
 async function linkPaths(): Promise<Array<[string, string[]]>> {
-  const [link, show, kinds, bridge] = await Promise.all([
+  const [{ LOADERS: objects }, link, show, kinds, bridge] = await Promise.all([
+    import('./ip.js'),
     import('./ip-link.js'),
     import('./ip-link-show.js'),
     import('./link-kinds.js'),
@@ -23,7 +24,27 @@ async function linkPaths(): Promise<Array<[string, string[]]>> {
   ]);
   const set = offered(link.LINK_WORDS);
   return [
-    ['ip', ['link', '-batch', '-brief', '-details', '-force', '-json', '-oneline', '-pretty', '-stats']],
+    [
+      'ip',
+      [
+        ...Object.keys(objects),
+        '-4',
+        '-6',
+        '-all',
+        '-family',
+        '-netns',
+        '-Numeric',
+        '-tshort',
+        '-batch',
+        '-brief',
+        '-details',
+        '-force',
+        '-json',
+        '-oneline',
+        '-pretty',
+        '-stats',
+      ],
+    ],
     ['ip link', ['add', 'set', 'delete', 'show', 'help']],
     ['ip link add', set],
     ['ip link set', [...set, 'dev']],
@@ -37,7 +58,72 @@ async function linkPaths(): Promise<Array<[string, string[]]>> {
     ['ip link add type tap peer', offered(kinds.PEER_WORDS)],
     ['ip link add type packet', offered(kinds.PACKET_WORDS)],
     ['ip link add type pcap', offered(kinds.PCAP_WORDS)],
+    ['ip link add type veth', ['peer']],
+    ['ip link add type veth peer', ['name', 'netns', 'address', 'mtu']],
+    ['ip link add type vlan', offered(kinds.VLAN_WORDS)],
   ];
+}
+
+async function inetPaths(): Promise<Array<[string, string[]]>> {
+  const [addr, filter, neigh, neighShow, netns, monitor] = await Promise.all([
+    import('./ip-addr.js'),
+    import('./ip-addr-filter.js'),
+    import('./ip-neigh.js'),
+    import('./ip-neigh-show.js'),
+    import('./ip-netns.js'),
+    import('./ip-monitor.js'),
+  ]);
+  const address = [...offered(addr.ADDRESS_WORDS), 'local'];
+  const neighbour = [...offered(neigh.NEIGHBOUR_WORDS), 'to'];
+  const paths: Array<[string, string[]]> = [
+    ['ip netns', netns.NETNS_COMMANDS],
+    ['ip netns exec', Object.keys(VERBS)],
+    ['ip monitor', [...offered(monitor.MONITOR_WORDS), 'dev', 'help']],
+  ];
+  for (const object of ['addr', 'address']) {
+    paths.push([`ip ${object}`, [...addr.ADDRESS_COMMANDS, 'help']]);
+    for (const command of ['add', 'change', 'replace', 'delete']) paths.push([`ip ${object} ${command}`, address]);
+    paths.push([`ip ${object} show`, [...offered(filter.FILTER_WORDS), 'dev']]);
+    paths.push([`ip ${object} flush`, [...offered(filter.ADDRESS_FILTER_WORDS), 'dev']]);
+  }
+  for (const object of ['neigh', 'neighbour']) {
+    paths.push([`ip ${object}`, [...neigh.NEIGHBOUR_COMMANDS, 'help']]);
+    for (const command of ['add', 'change', 'replace', 'delete']) paths.push([`ip ${object} ${command}`, neighbour]);
+    for (const command of ['show', 'flush'])
+      paths.push([`ip ${object} ${command}`, [...offered(neighShow.NEIGHBOUR_FILTER_WORDS), 'to']]);
+    paths.push([`ip ${object} get`, ['dev', 'proxy', 'to']]);
+  }
+  return paths;
+}
+
+async function routePaths(): Promise<Array<[string, string[]]>> {
+  const [route, rule, change, filter, get, words] = await Promise.all([
+    import('./ip-route.js'),
+    import('./ip-rule.js'),
+    import('./ip-route-change.js'),
+    import('./ip-route-filter.js'),
+    import('./ip-route-get.js'),
+    import('./ip-rule-words.js'),
+  ]);
+  const hop = offered(change.NEXT_HOP_WORDS);
+  const whole = [...change.TYPE_NAMES, ...offered(change.ROUTE_WORDS)];
+  const selector = [...offered(filter.SELECTOR_WORDS), 'to', 'root', 'match', 'exact'];
+  const paths: Array<[string, string[]]> = [
+    ['ip route', [...route.ROUTE_COMMANDS, 'help']],
+    ['ip route get', [...offered(get.GET_WORDS), 'to']],
+    ['ip rule', [...rule.RULE_COMMANDS, 'help']],
+  ];
+  for (const command of ['add', 'append', 'prepend', 'replace', 'change', 'delete']) {
+    paths.push([`ip route ${command}`, whole]);
+    paths.push([`ip route ${command} nexthop`, [...hop, 'nexthop']]);
+  }
+  for (const command of ['show', 'flush']) {
+    paths.push([`ip route ${command}`, selector]);
+    paths.push([`ip rule ${command}`, [...offered(words.RULE_SELECTOR_WORDS), 'to']]);
+  }
+  for (const command of ['add', 'delete'])
+    paths.push([`ip rule ${command}`, [...offered(words.RULE_WORDS), ...words.ACTION_NAMES]]);
+  return paths;
 }
 
 async function bridgePaths(): Promise<Array<[string, string[]]>> {
@@ -57,12 +143,14 @@ async function bridgePaths(): Promise<Array<[string, string[]]>> {
 }
 
 async function otherPaths(): Promise<Array<[string, string[]]>> {
-  const [brctl, ethtool, capture, config, up] = await Promise.all([
+  const [brctl, ethtool, capture, config, up, ifconfig, netstat] = await Promise.all([
     import('./brctl.js'),
     import('./ethtool.js'),
     import('./capture.js'),
     import('./config.js'),
     import('./up.js'),
+    import('./ifconfig.js'),
+    import('./netstat.js'),
   ]);
   return [
     ['', [...Object.keys(VERBS), '--help', '--version', '--socket', '-n']],
@@ -70,6 +158,8 @@ async function otherPaths(): Promise<Array<[string, string[]]>> {
     ['status', ['-j']],
     ['brctl', Object.keys(brctl.COMMANDS)],
     ['ethtool', ethtool.COMMANDS.map(({ names }) => names[0])],
+    ['ifconfig', [...ifconfig.OPTIONS, ...Object.keys(ifconfig.INTERFACE_WORDS)]],
+    ['netstat', netstat.OPTIONS],
     ['capture', Object.keys(capture.OPTIONS)],
     ['config', Object.keys(config.COMMANDS)],
     ['completion', Object.keys(SHELLS)],
@@ -77,7 +167,13 @@ async function otherPaths(): Promise<Array<[string, string[]]>> {
 }
 
 export async function wordTree(): Promise<WordTree> {
-  return new Map([...(await otherPaths()), ...(await linkPaths()), ...(await bridgePaths())]);
+  return new Map([
+    ...(await otherPaths()),
+    ...(await linkPaths()),
+    ...(await routePaths()),
+    ...(await inetPaths()),
+    ...(await bridgePaths()),
+  ]);
 }
 
 /** Shell code that sets `choices` from a path, in the syntax that bash and zsh share. */

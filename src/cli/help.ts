@@ -3,13 +3,14 @@
  */
 import { VERBS } from './verbs.js';
 
-const FRONT = `Usage: sluice [--socket PATH] VERB …
+const FRONT = `Usage: sluice [--socket PATH] [-n NAMESPACE] VERB …
 
 ${Object.entries(VERBS)
   .map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
   .join('\n')}
 
-"sluice VERB --help" tells more. Words and output of ip, bridge, brctl and ethtool are those of the real tools.
+"sluice VERB --help" tells more. Words and output of ip, bridge, brctl, ethtool, ifconfig and netstat are
+those of the real tools. -n runs a verb in a namespace of Sluice ("sluice ip netns"); without, in "host".
 The daemon's socket is --socket, else SLUICE_SOCKET, else /run/sluice/sluice.sock, or without root
 $XDG_RUNTIME_DIR/sluice.sock.
 `;
@@ -36,20 +37,101 @@ Stops the daemon and waits until it has stopped.
 Frames received, generated, cloned, transmitted, delivered, merged and held, and drops by reason; then each link.
 -j prints JSON, -p indents it.
 `,
-  ip: `Usage: sluice ip [OPTIONS] link [COMMAND …]
+  ip: `Usage: sluice ip [OPTIONS] OBJECT [COMMAND …]
        sluice ip [-force] -batch FILE     (- is stdin)
 
-OPTIONS: -s[tatistics] (twice: errors too), -d[etails], -j[son], -p[retty], -o[neline], -br[ief],
-         -h[uman-readable], -iec, -n[etns] host
-See "sluice ip link --help".
+OBJECT:  address, link, monitor, neighbour, netns, route, rule
+OPTIONS: -n[etns] NAMESPACE, -4, -6, -0, -f[amily] inet|inet6|link, -s[tatistics] (twice: more), -d[etails],
+         -j[son], -p[retty], -o[neline], -br[ief], -N[umeric], -h[uman-readable], -iec,
+         -l[oops] N (rounds of a flush), -t[imestamp] and -ts[hort] (monitor), -a[ll] (netns)
+See "sluice ip OBJECT --help".
 `,
-  'ip link': `Usage: sluice ip link add NAME [address MAC] [mtu N] [master BRIDGE] [up] type TYPE [ARGS]
-       sluice ip link set NAME [up|down] [name NEW] [address MAC] [mtu N] [master BRIDGE | nomaster]
-                               [type bridge OPTIONS | type bridge_slave PORT OPTIONS]
+  'ip address': `Usage: sluice ip address {add|change|replace} ADDRESS[/LENGTH] dev LINK [peer ADDRESS[/LENGTH]]
+                         [broadcast ADDRESS | + | -] [label NAME] [scope SCOPE] [metric N]
+                         [valid_lft LIFE] [preferred_lft LIFE] [nodad] [home] [noprefixroute]
+       sluice ip address delete ADDRESS[/LENGTH] dev LINK [peer ADDRESS[/LENGTH]] [label NAME]
+       sluice ip address [show [dev LINK] [scope SCOPE] [to PREFIX] [FLAG…] [label PATTERN]
+                         [up] [master LINK | nomaster] [type TYPE] [group GROUP]]
+       sluice ip address flush [dev LINK] [scope SCOPE] [to PREFIX] [FLAG…] [label PATTERN]
+       sluice ip address save [LINK] > FILE;  restore < FILE;  showdump < FILE
+
+SCOPE is global, site, link, host or a number; LIFE is forever or seconds.
+FLAG is permanent, dynamic, primary, secondary, temporary, [-]tentative, [-]deprecated, [-]dadfailed, nodad, home …
+`,
+  'ip neighbour': `Usage: sluice ip neighbour {add|change|replace} ADDRESS dev LINK [lladdr MAC] [nud STATE] [router] [use] [extern_learn]
+       sluice ip neighbour add proxy ADDRESS dev LINK
+       sluice ip neighbour delete [proxy] ADDRESS dev LINK
+       sluice ip neighbour [show|flush] [proxy] [to PREFIX] [dev LINK] [nud STATE…] [master LINK | nomaster] [unused]
+       sluice ip neighbour get [proxy] ADDRESS dev LINK
+
+STATE is permanent, noarp, reachable, stale, none, incomplete, delay, probe or failed; "all" for show and flush.
+`,
+  'ip netns': `Usage: sluice ip netns [list]
+       sluice ip netns add NAME
+       sluice ip [-all] netns delete [NAME]
+       sluice ip [-all] netns exec [NAME] VERB …     any verb of Sluice: as "sluice -n NAME VERB …"
+       sluice ip netns list-id [nsid N]
+       sluice ip netns monitor
+
+Namespaces of Sluice live in its daemon. No program of the machine can run in one.
+`,
+  'ip monitor': `Usage: sluice ip [-t | -ts] [-4 | -6] monitor [all | OBJECT…] [label] [dev LINK]
+
+OBJECT: address, link, neigh, nsid, route, rule. Prints what changes until it is stopped; "all" prints labels too.
+`,
+  'ip route': `Usage: sluice ip route {add|append|prepend|replace|change|delete} [TYPE] PREFIX
+                       [via [inet6] ADDRESS] [dev LINK] [onlink] [table TABLE] [metric N] [proto PROTOCOL]
+                       [scope SCOPE] [src ADDRESS] [mtu [lock] N] [hoplimit [lock] N]
+                       [expires SECONDS] [pref low|medium|high] (IPv6)
+                       [nexthop [via ADDRESS] [dev LINK] [weight N] [onlink]]…
+       sluice ip route [show] [[to] [root | match | exact] PREFIX] [table TABLE | all | cache] [dev LINK]
+                       [via PREFIX] [src PREFIX] [proto PROTOCOL] [type TYPE] [scope SCOPE] [metric N]
+       sluice ip route flush SELECTOR        the same words as of show
+       sluice ip route get ADDRESS [from ADDRESS] [iif LINK] [oif LINK] [mark N] [tos TOS]
+                       [ipproto PROTOCOL] [sport N] [dport N] [fibmatch] [connected]
+       sluice ip route save SELECTOR > FILE;  restore < FILE;  showdump < FILE
+
+TYPE is unicast, local, broadcast, multicast, anycast, blackhole, unreachable, prohibit or throw.
+TABLE is a number or a name: local, main, default, or one of /etc/iproute2/rt_tables.
+Many routes are loaded fastest by "sluice ip -batch FILE".
+`,
+  'ip rule': `Usage: sluice ip [-6] rule {add|delete} [not] [from PREFIX] [to PREFIX] [pref N] [iif LINK] [oif LINK]
+                      [fwmark MARK[/MASK]] [tos TOS] [ipproto PROTOCOL] [sport N[-N]] [dport N[-N]]
+                      [table TABLE [suppress_prefixlength N] [suppress_ifgroup GROUP]
+                      | goto N | nop | blackhole | unreachable | prohibit] [protocol PROTOCOL]
+       sluice ip [-6] rule [show [SELECTOR]]
+       sluice ip [-6] rule flush [SELECTOR]
+       sluice ip [-6] rule save > FILE;  restore < FILE
+`,
+  sysctl: `Usage: sluice sysctl [-n | -N | -b] [-e] [-r PATTERN] KEY...
+       sluice sysctl [-w] [-q] KEY=VALUE...
+       sluice sysctl -a [-r PATTERN]
+
+Keys of the IP stack under their Linux names: net.ipv4.ip_forward, net.ipv6.conf.eth0.accept_ra. A dot in a link's name is
+written as a slash: net.ipv4.conf.eth0/10.rp_filter. -n runs it in a namespace: sluice -n NS sysctl KEY.
+`,
+  netstat: `Usage: sluice netstat -rn [-4] [-6] [-e [-e]]     routes
+       sluice netstat -i [-a]                 links that are up, or all, and their counters
+
+-e adds columns. Names are not looked up, so -r needs -n.
+`,
+  ifconfig: `Usage: sluice ifconfig [-a] [LINK]
+       sluice ifconfig LINK[:ALIAS] [ADDRESS[/LENGTH]] [netmask MASK] [broadcast ADDRESS] [mtu N] [hw ether MAC] [up|down]
+       sluice ifconfig LINK {add|del} INET6-ADDRESS/LENGTH
+
+Without -a, links that are up. An address takes the place of the one that the link has, and brings the link up.
+`,
+  'ip link': `Usage: sluice ip link add NAME [link LOWER] [address MAC] [mtu N] [master BRIDGE] [netns NS]
+                               [addrgenmode eui64|none] [up] type TYPE [ARGS]
+       sluice ip link set NAME [up|down] [name NEW] [address MAC] [mtu N] [master BRIDGE | nomaster] [netns NS]
+                               [addrgenmode eui64|none] [type bridge OPTIONS | type bridge_slave PORT OPTIONS]
        sluice ip link delete NAME
        sluice ip link [show [NAME] [up] [master BRIDGE | nomaster] [type TYPE] [group GROUP]]
 
 type bridge [ageing_time CENTISECONDS] [group_fwd_mask MASK] [transparent on|off] [fdb_max_learned N]
+type veth [peer [name NAME] [netns NS] [address MAC] [mtu N]]
+type vlan id N [protocol 802.1Q|802.1ad]
+type dummy
 type tap [queues N] [gso on|off] [persist on|off] [up]
          [peer [name NAME] [netns KNS] [address MAC] [mtu N] [addr CIDR]… [up]]
 type packet dev DEVICE [netns KNS]
@@ -62,7 +144,7 @@ ${PORT_OPTIONS}`,
   bridge: `Usage: sluice bridge [OPTIONS] fdb|link [COMMAND …]
        sluice bridge [-force] -batch FILE     (- is stdin)
 
-OPTIONS: -s[tatistics], -d[etails], -j[son], -p[retty], -o[neline], -n[etns] host
+OPTIONS: -s[tatistics], -d[etails], -j[son], -p[retty], -o[neline], -n[etns] NAMESPACE
 See "sluice bridge fdb --help" and "sluice bridge link --help".
 `,
   'bridge fdb': `Usage: sluice bridge fdb {add|append|replace|delete} MAC dev DEV [master | self]
@@ -113,17 +195,20 @@ own bridge beside it. Under half a minute; cleans up after itself; status 0 if a
 `,
   bench: `Usage: sluice bench [NAME…] [-j] [--seconds N] [--rounds N]
        sluice bench generator DEVICE [--seconds N] [--count N] [--rate PPS] [--stations N] [--bytes N]
-                                     [--seed N] [--reverse 1]
+                                     [--seed N] [--reverse 1] [--router LAST]
        sluice bench sink DEVICE [--seconds N]
 
 Measures Sluice beside its peers, on cores 0 (the load) and 1 (whoever is measured), in kernel namespaces
 of its own. A NAME, or the beginning of one, chooses; without, all are measured:
 
   core-bridge-1k, core-bridge-100k  the engine alone between two memory ports, addresses changing with every frame
+  core-route                        IPv4 forwarding alone between two memory ports, half an Internet table, random destinations
   tap-bridge                        TAP to TAP, 64-byte frames
+  tap-router, tap-router-tcp        TAP to TAP through a router
   packet-bridge                     AF_PACKET to AF_PACKET on veth, 64-byte frames
   tap-tcp, packet-tcp               bulk TCP with offloads
   latency-hot, latency-cold         ping round trip, p50
+  route-load, namespaces-time, namespaces-memory, route-churn-lost  commands in bulk
   idle-cpu, idle-wakeups            a daemon with 8 TAPs and no traffic
 
 -j (--json) prints one JSON array instead of the table. --seconds is the length of one run, where it is time
@@ -131,15 +216,64 @@ that ends it (2), --rounds the number of runs of each, interleaved, whose median
 iproute2, taskset and g++; a peer that is not installed is skipped, with the reason.
 
 "generator" and "sink" are the two ends of a measurement alone, on a device of the kernel namespace that they run in.
+With --router all goes to the station 02:00:00:00:00:LAST, for it to route.
+`,
+  ping: `Usage: sluice ping [-4|-6] [-bnq] [-c N] [-i S] [-s BYTES] [-t TTL] [-Q TOS] [-M do|dont|want]
+                   [-w S] [-W S] [-I SOURCE|LINK] ADDRESS[%LINK]
+
+Echo requests from a namespace's own stack ("sluice -n NAMESPACE ping"), printed as iputils does. -c ends it after N answers, -w after S
+seconds; -W is how long the last answer is waited for. -i, the interval, is 1 ms at least. -M do never fragments,
+want (the default) only where the packet is too long, dont lets routers fragment. -b allows broadcast addresses.
+Addresses only: names are not resolved, and -n changes nothing.
+`,
+  traceroute: `Usage: sluice traceroute [-4|-6] [-U|-I|-T] [-nF] [-f FIRST] [-m MAX] [-q QUERIES]
+                   [-w MAX[,HERE,NEAR]] [-p PORT] [-s SOURCE] [-i LINK] ADDRESS [BYTES]
+
+The routers on the way to an address from a namespace ("sluice -n NAMESPACE traceroute"), printed as traceroute 2.1 does. Probes are UDP to rising ports from 33434 on,
+with -U to one port (53), with -I echo requests, with -T TCP SYNs (to port 80). -F forbids fragmenting.
+`,
+  dhcp: `Usage: sluice dhcp server add LINK [subnet PREFIX] [pool FIRST-LAST] [router ADDRESS | router none]… [dns ADDRESS]…
+                   [domain NAME] [mtu N] [lease TIME] [host MAC|id:HEX ADDRESS [name NAME]]…
+       sluice dhcp server del LINK;  sluice dhcp server [show [LINK]]
+       sluice dhcp leases [LINK];    sluice dhcp lease del LINK ADDRESS
+       sluice dhcp client add LINK [hostname NAME] [metric N] [address MAC]
+       sluice dhcp client del LINK;  sluice dhcp client [show [LINK]]
+
+A server gives addresses of the subnet of its link's first IPv4 address, and that address as router, unless told otherwise; a
+host always gets its own. TIME is seconds, 30m, 12h, 7d or forever; one hour unless said. Leases are kept in memory: after
+a restart clients keep what they have. A client gives its link an address, routes and the MTU; \`address\` sets the
+link's MAC first, for networks that allow only the device's own. -j prints JSON, -p indents it.
+`,
+  radv: `Usage: sluice radv add LINK [prefix PREFIX [valid TIME] [preferred TIME] [onlink on|off] [autonomous on|off]]…
+                   [interval [MIN-]MAX] [lifetime TIME] [preference low|medium|high] [hoplimit N] [mtu N]
+                   [reachable MS] [retrans MS] [managed on|off] [other on|off] [dns ADDRESS]… [search DOMAIN]…
+       sluice radv del LINK;  sluice radv [show [LINK]]
+
+Advertises the namespace as an IPv6 router, and prefixes of which hosts make their addresses: those given, else those of the
+link's own addresses. Works while the link forwards (net.ipv6.conf.all.forwarding). Intervals are seconds; 200-600
+unless said. -j prints JSON, -p indents it.
 `,
   completion: `Usage: source <(sluice completion bash)     (or zsh)
        sluice completion fish | source
 `,
 };
 
+/** Names that `ip` takes for its objects, short ones and the other spelling. */
+const OBJECTS: Record<string, string> = {
+  addr: 'address',
+  a: 'address',
+  r: 'route',
+  ro: 'route',
+  ru: 'rule',
+  neigh: 'neighbour',
+  neighbor: 'neighbour',
+  n: 'neighbour',
+};
+
 /** Text for the longest known beginning of the words: "ip link add" has that of "ip link". */
 export function helpText(words: readonly string[]): string {
   const path = words.filter((word) => !word.startsWith('-'));
+  if (path[0] === 'ip' && Object.hasOwn(OBJECTS, path[1] ?? '')) path[1] = OBJECTS[path[1]];
   for (let length = path.length; length > 0; length--) {
     const key = path.slice(0, length).join(' ');
     if (Object.hasOwn(TEXTS, key)) return TEXTS[key];

@@ -1,192 +1,20 @@
 /*
- * `ip link`: words to a Plan.
- *
- * The words before `type` are one list, read as iproute2 reads it: in that order, with those
- * abbreviations. What iproute2 knows and Sluice lacks stands in the list too, and is refused.
+ * `ip link`: words to a Plan. The words before `type` are link-words.ts's, those after it link-kinds.ts's.
  */
-import type { AddLink, ApiError, DeleteLink, Request, SetLink } from '../control/api.js';
+import type { AddLink, ApiError, DeleteLink, NetnsInfo, Request, SetLink } from '../control/api.js';
+import { HOST } from '../control/client.js';
 import { parseBridge, parseSlave } from './bridge-words.js';
 import type { ShowFlags } from './link-format.js';
-import { KINDS, NAME_BYTES, unknownKind } from './link-kinds.js';
+import { KINDS, unknownKind } from './link-kinds.js';
+import { addressOf, type LinkDraft, NAME_BYTES, parseDraft, USAGE } from './link-words.js';
 import { type Ask, asNetlink, change, exists, type Plan } from './plan.js';
 import { netlinkLine, Refusal } from './refusal.js';
-import {
-  abbreviated,
-  exactly,
-  find,
-  formatAddress,
-  isName,
-  type Keyword,
-  matches,
-  parseAddress,
-  Words,
-} from './words.js';
+import { isName, matches, Words } from './words.js';
 
-/** What the words before `type` said. `dev` may have been set by `name`. */
-export interface LinkDraft {
-  create: boolean;
-  name?: string;
-  dev?: string;
-  devFromName: boolean;
-  up?: boolean;
-  mtu?: number;
-  address?: number[];
-  /** null: nomaster. */
-  master?: string | null;
-  type?: string;
-}
+export { LINK_WORDS } from './link-words.js';
 
-function absent(word: string, keyword = exactly): Keyword<LinkDraft> {
-  const take = (_: LinkDraft, words: Words) => {
-    throw words.unsupported(word);
-  };
-  return keyword(word, take, true);
-}
-
-/** A flag that iproute2 itself checks for on and off. */
-function absentFlag(word: string, keyword = exactly): Keyword<LinkDraft> {
-  const take = (_: LinkDraft, words: Words) => {
-    const text = words.value();
-    if (text === 'on' || text === 'off') throw words.unsupported(word);
-    const line = `Error: argument of "${word}" must be "on" or "off", not "${text}"`;
-    throw words.refuse(line, 1, `"${word}" is on or off, not "${text}"`, undefined, false);
-  };
-  return keyword(word, take, true);
-}
-
-function takeName(draft: LinkDraft, words: Words): void {
-  const text = words.value();
-  if (draft.name !== undefined) throw words.duplicate('name', text);
-  if (!isName(text, NAME_BYTES)) throw notName(words, 'name', text);
-  draft.name = text;
-  if (draft.dev === undefined) {
-    draft.dev = text;
-    draft.devFromName = true;
-  }
-}
-
-function takeDevice(draft: LinkDraft, words: Words, text: string): void {
-  if (draft.dev !== undefined && !draft.devFromName) throw words.garbage('dev', text);
-  if (!isName(text)) throw notName(words, 'dev', text);
-  draft.dev = text;
-  draft.devFromName = false;
-  words.object = text;
-}
-
-function notName(words: Words, keyword: string, text: string): Refusal {
-  const hint = `a name has 1 to ${NAME_BYTES} bytes, no slash and no space`;
-  return words.invalid(text, `"${keyword}" not a valid ifname`, `"${text}" is no name`, hint);
-}
-
-function takeNamespace(_: LinkDraft, words: Words): void {
-  const text = words.value();
-  if (text === 'host') return;
-  throw words.invalid(text, 'Invalid "netns" value', 'there is only the namespace "host" yet', 'leave it out');
-}
-
-function takeMtu(draft: LinkDraft, words: Words): void {
-  const before = draft.mtu;
-  const text = words.peek() ?? '';
-  if (before !== undefined && !words.done) throw words.duplicate('mtu', text);
-  draft.mtu = words.integer('Invalid "mtu" value');
-}
-
-export const LINK_WORDS: readonly Keyword<LinkDraft>[] = [
-  exactly('up', (draft) => {
-    draft.up = true;
-  }),
-  exactly('down', (draft) => {
-    draft.up = false;
-  }),
-  exactly('name', takeName),
-  absent('index'),
-  absent('link', abbreviated),
-  abbreviated('address', (draft, words) => {
-    draft.address = parseAddress(words, words.value());
-  }),
-  absent('broadcast', abbreviated),
-  absent('brd'),
-  absent('txqueuelen', abbreviated),
-  absent('qlen'),
-  absent('txqlen', abbreviated),
-  exactly('mtu', takeMtu),
-  absent('xdpgeneric'),
-  absent('xdpdrv'),
-  absent('xdpoffload'),
-  absent('xdp'),
-  exactly('netns', takeNamespace),
-  absentFlag('multicast'),
-  absentFlag('allmulticast'),
-  absentFlag('promisc'),
-  absentFlag('trailers'),
-  absentFlag('arp'),
-  absent('carrier'),
-  absent('vf'),
-  abbreviated('master', (draft, words) => {
-    draft.master = words.value();
-  }),
-  absent('vrf'),
-  abbreviated('nomaster', (draft) => {
-    draft.master = null;
-  }),
-  absentFlag('dynamic', abbreviated),
-  abbreviated('type', (draft, words) => {
-    draft.type = words.value();
-  }),
-  absent('alias', abbreviated),
-  absent('group'),
-  absent('mode'),
-  absent('state'),
-  absent('numtxqueues', abbreviated),
-  absent('numrxqueues', abbreviated),
-  absent('addrgenmode', abbreviated),
-  absent('link-netns', abbreviated),
-  absent('link-netnsid', abbreviated),
-  absent('protodown'),
-  absent('protodown_reason'),
-  absent('gso_max_size'),
-  absent('gso_max_segs'),
-  absent('gro_max_size'),
-  absent('parentdev'),
-];
-
-/** First line of iproute2's usage; ours is `ip link help`. */
-const USAGE = 'Usage: ip link add [link DEV | parentdev NAME] [ name ] NAME';
-
-function parseDraft(words: Words, create: boolean): LinkDraft {
-  const draft: LinkDraft = { create, devFromName: false };
-  while (!words.done && draft.type === undefined) {
-    const word = words.next();
-    const keyword = find(LINK_WORDS, word);
-    if (keyword !== undefined) {
-      keyword.take(draft, words);
-    } else if (matches(word, 'help')) {
-      throw words.refuse(USAGE, 255, 'help was asked for');
-    } else {
-      takeDevice(draft, words, word === 'dev' ? words.value() : word);
-    }
-  }
-  words.object = draft.dev ?? '';
-  return draft;
-}
-
-function addressOf(draft: LinkDraft, words: Words): string | undefined {
-  if (draft.address === undefined) return undefined;
-  if (draft.address.length === 6) return formatAddress(draft.address);
-  const length = draft.address.length;
-  const cause = `a MAC address has 6 bytes, not ${length}`;
-  if (draft.create)
-    throw words.refuse('RTNETLINK answers: Invalid argument', 2, cause, 'write it as 02:00:00:00:00:01', false);
-  throw words.refuse(
-    `Invalid address length ${length} - must be 6 bytes`,
-    1,
-    cause,
-    'write it as 02:00:00:00:00:01',
-    false,
-  );
-}
-
-function addName(draft: LinkDraft, words: Words): string {
+/** Without one the kind's first free one is taken. */
+function addName(draft: LinkDraft, words: Words): string | undefined {
   if (draft.name !== undefined && draft.name !== draft.dev) {
     throw words.refuse(
       'both "name" and "dev" cannot be used when creating devices.',
@@ -196,16 +24,7 @@ function addName(draft: LinkDraft, words: Words): string {
     );
   }
   const name = draft.dev;
-  if (name === undefined) {
-    throw words.refuse(
-      'RTNETLINK answers: Operation not supported',
-      2,
-      'it has no name',
-      'say "ip link add NAME type TYPE"',
-      false,
-    );
-  }
-  if (isName(name, NAME_BYTES)) return name;
+  if (name === undefined || isName(name, NAME_BYTES)) return name;
   const cause = `"${name}" is longer than ${NAME_BYTES} bytes`;
   throw words.refuse('Error: Attribute failed policy validation.', 2, cause, 'choose a shorter name', false);
 }
@@ -227,6 +46,12 @@ function given<T extends object>(values: { [K in keyof T]: T[K] | undefined }): 
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }
 
+/** Only a vlan lies on another link. */
+function lowerOf(draft: LinkDraft, words: Words, kind: AddLink['kind'] | undefined): string | undefined {
+  if (draft.link === undefined || kind === 'vlan') return draft.link;
+  throw words.unsupported('link', 'leave it out', `a ${kind} lies on no other link`);
+}
+
 export function parseAdd(list: readonly string[]): Plan {
   const words = new Words(list, 'ip link add', 'ip link');
   const draft = parseDraft(words, true);
@@ -242,6 +67,11 @@ export function parseAdd(list: readonly string[]): Plan {
     mtu: draft.mtu,
     up: draft.up,
     master,
+    link: lowerOf(draft, words, kind.kind),
+    netns: draft.netns,
+    addr_gen_mode: draft.addrGenMode,
+    veth: kind.veth,
+    vlan: kind.vlan,
     tap: kind.tap,
     packet: kind.packet,
     pcap: kind.pcap,
@@ -274,12 +104,15 @@ export function parseSet(list: readonly string[]): Plan {
   const draft = parseDraft(words, false);
   const name = deviceOf(draft, words);
   const { set, flush } = typeOptions(draft, words);
+  if (draft.link !== undefined) throw words.unsupported('link', 'make the link anew', 'what it lies on cannot change');
   const request = given<SetLink>({
     op: 'link.set',
     name,
     up: draft.up,
     mtu: draft.mtu,
     address: addressOf(draft, words),
+    netns: draft.netns,
+    addr_gen_mode: draft.addrGenMode,
     master: draft.master,
     rename: draft.name === name ? undefined : draft.name,
     bridge: set.bridge,
@@ -297,7 +130,8 @@ export function parseDelete(list: readonly string[]): Plan {
   const words = new Words(list, 'ip link delete', 'ip link');
   const draft = parseDraft(words, false);
   const name = deviceOf(draft, words);
-  const others = [draft.up, draft.mtu, draft.address, draft.master, draft.name === name ? undefined : draft.name];
+  const { up, mtu, address, master, link, netns, addrGenMode } = draft;
+  const others = [up, mtu, address, master, link, netns, addrGenMode, draft.name === name ? undefined : draft.name];
   if (others.some((value) => value !== undefined)) {
     throw words.unsupported(
       'more than a name and a type',
@@ -313,9 +147,30 @@ export function parseDelete(list: readonly string[]): Plan {
   return change([request], explainLink);
 }
 
-/** iproute2 looks names up before it sends; the daemon answers ENODEV, and we find out of what. */
+/** Namespaces of Sluice that a request names. */
+function namespacesOf(request: Request): string[] {
+  const peer = request.op === 'link.add' ? request.veth?.peer?.netns : undefined;
+  const own = request.op === 'link.add' || request.op === 'link.set' ? request.netns : undefined;
+  return [own, peer].filter((name) => name !== undefined);
+}
+
+async function missingNamespace(request: Request, ask: Ask): Promise<string | undefined> {
+  const names = namespacesOf(request).filter((name) => name !== HOST);
+  if (names.length === 0) return undefined;
+  const known = await ask<NetnsInfo[]>({ op: 'netns.list' });
+  return names.find((name) => !known.some((one) => one.name === name));
+}
+
+/** iproute2 looks names up before it sends; the daemon answers ENODEV or ENOENT, and we find out of what. */
 async function explainLink(error: ApiError, request: Request, ask: Ask): Promise<Refusal> {
+  const isLookUp = error.errno === 'ENOENT' || error.errno === 'ENODEV';
+  const missing = isLookUp ? await missingNamespace(request, ask) : undefined;
+  if (missing !== undefined)
+    return new Refusal(`Error: argument "${missing}" is wrong: Invalid "netns" value`, 255, error.message, true);
   if (error.errno !== 'ENODEV') return asNetlink(2)(error, request, ask);
+  const lower = request.op === 'link.add' ? request.link : undefined;
+  if (lower !== undefined && !(await exists(ask, lower)))
+    return new Refusal(`Cannot find device "${lower}"`, 1, error.message);
   const master = 'master' in request ? request.master : undefined;
   if (typeof master === 'string' && !(await exists(ask, master))) {
     return new Refusal(`Error: argument "${master}" is wrong: Device does not exist`, 255, error.message, true);

@@ -9,6 +9,7 @@
 import type { LinkData, LinkInfo } from '../control/api.js';
 import { type Json, json } from './json.js';
 import { linkStats } from './link-stats.js';
+import { GROUPS } from './rt-names.js';
 
 /** The flags of `ip`: how often each was given. */
 export interface ShowFlags {
@@ -20,7 +21,23 @@ export interface ShowFlags {
   brief: boolean;
   human: boolean;
   iec: boolean;
+  /** -N: the group and the type by number. */
+  numeric?: boolean;
 }
+
+/** Which of a link is shown: all of it by `ip link`, less by `ip addr`. */
+export interface LinkView {
+  /** `ip link`: link mode, IPv6 address generation and counters too. */
+  whole: boolean;
+  /** The line with the link's own addresses. */
+  hardware: boolean;
+  /** The length of the transmit queue; `ip monitor` leaves it out. */
+  queue: boolean;
+  /** Brief: the link's own address and flags in place of its IP addresses. */
+  briefHardware: boolean;
+}
+
+export const WHOLE: LinkView = { whole: true, hardware: true, queue: true, briefHardware: true };
 
 /** What the text calls a field of JSON. */
 const LABELS: Record<string, string> = {
@@ -45,7 +62,8 @@ const PORT_LABELS: Record<string, string> = {
   multicast_router: 'mcast_router',
 };
 
-function field(label: string, key: string, value: number | string | boolean): string {
+function field(label: string, key: string, value: LinkData[string]): string {
+  if (Array.isArray(value)) return `<${value.join(',')}> `;
   if (typeof value === 'boolean') return `${label} ${value ? 'on' : 'off'} `;
   if (key.endsWith('_timer')) return `${label} ${Number(value).toFixed(2).padStart(7)} `;
   return `${label} ${value} `;
@@ -100,41 +118,80 @@ const DETAILS: ReadonlyArray<[keyof LinkInfo, string]> = [
   ['gro_max_size', 'gro_max_size'],
 ];
 
-function detailsText(link: LinkInfo, newline: string): string {
+function detailsText(link: LinkInfo, newline: string, view: LinkView): string {
+  // A dump of the family inet6 has none of them.
+  if (link.promiscuity === undefined) return '';
   let text = ` promiscuity ${link.promiscuity}  allmulti ${link.allmulti} minmtu ${link.min_mtu} maxmtu ${link.max_mtu} `;
   if (link.linkinfo !== undefined) text += linkInfoText(link.linkinfo, newline);
-  for (const [key, label] of DETAILS) if (link[key] !== undefined) text += `${label} ${link[key]} `;
+  for (const [key, label] of DETAILS) {
+    const isShown = link[key] !== undefined && (view.whole || key !== 'inet6_addr_gen_mode');
+    if (isShown) text += `${label} ${link[key]} `;
+  }
   return text;
 }
 
+/** ARPHRD_*. */
+const TYPES: Record<string, number> = { ether: 1, loopback: 772, none: 65534 };
+
+/** As -N shows it; a dump of the family inet6 has no group. */
+function numbered(link: LinkInfo): LinkInfo {
+  const group = link.group && String(GROUPS.number(link.group) ?? link.group);
+  return { ...link, group, link_type: `[${TYPES[link.link_type] ?? link.link_type}]` };
+}
+
 function nameOf(link: LinkInfo): string {
-  return link.link === undefined ? link.ifname : `${link.ifname}@${link.link}`;
+  const other = link.link ?? (link.link_index === undefined ? undefined : `if${link.link_index}`);
+  return other === undefined ? link.ifname : `${link.ifname}@${other}`;
 }
 
-function briefText(link: LinkInfo): string {
-  const flags = `<${link.flags.join(',')}>`;
-  return `${nameOf(link).padEnd(16)} ${link.operstate.padEnd(14)} ${link.address} ${flags} \n`;
+function briefText(link: LinkInfo, view: LinkView): string {
+  const text = `${nameOf(link).padEnd(16)} ${link.operstate.padEnd(14)} `;
+  return view.briefHardware ? `${text}${link.address} <${link.flags.join(',')}> \n` : text;
 }
 
-function firstLine(link: LinkInfo): string {
-  const master = link.master === undefined ? '' : `master ${link.master} `;
-  const queue = link.txqlen ? `qlen ${link.txqlen}` : '';
+function optional(label: string, value: string | undefined): string {
+  return value === undefined ? '' : `${label} ${value} `;
+}
+
+function firstLine(link: LinkInfo, view: LinkView): string {
+  const queue = view.queue && link.txqlen ? `qlen ${link.txqlen}` : '';
+  const mode = view.whole ? `mode ${link.linkmode} ` : '';
   return (
-    `${link.ifindex}: ${nameOf(link)}: <${link.flags.join(',')}> mtu ${link.mtu} qdisc ${link.qdisc} ${master}` +
-    `state ${link.operstate} mode ${link.linkmode} group ${link.group} ${queue}`
+    `${link.ifindex}: ${nameOf(link)}: <${link.flags.join(',')}> mtu ${link.mtu} ` +
+    `${optional('qdisc', link.qdisc)}${optional('master', link.master)}state ${link.operstate} ${mode}` +
+    `${optional('group', link.group)}${queue}`
   );
 }
 
-export function linkText(link: LinkInfo, flags: ShowFlags): string {
-  if (flags.brief) return briefText(link);
+function hardwareLine(link: LinkInfo): string {
+  const broadcast = link.broadcast === undefined ? '' : ` brd ${link.broadcast}`;
+  return `    link/${link.link_type} ${link.address}${broadcast}`;
+}
+
+/** Where its other end is: by name, which only text has. */
+function namespaceOf({ link_netns: name, link_netnsid: id }: LinkInfo): string {
+  if (name !== undefined) return ` link-netns ${name}`;
+  return id === undefined ? '' : ` link-netnsid ${id}`;
+}
+
+export function linkText(named: LinkInfo, flags: ShowFlags, view = WHOLE): string {
+  const link = flags.numeric ? numbered(named) : named;
+  if (flags.brief) return briefText(link, view);
   const newline = flags.oneline ? '\\' : '\n';
-  let text = `${firstLine(link)}${newline}    link/${link.link_type} ${link.address} brd ${link.broadcast}`;
-  if (flags.details > 0) text += detailsText(link, newline);
-  if (flags.stats > 0) text += newline + linkStats(link.stats64, flags, newline);
+  let text = firstLine(link, view);
+  if (view.hardware || flags.details > 0) text += newline + hardwareLine(link);
+  text += namespaceOf(link);
+  if (flags.details > 0) text += detailsText(link, newline, view);
+  if (view.whole && flags.stats > 0) text += newline + linkStats(link.stats64, flags, newline);
   return `${text}\n`;
 }
 
-const BRIEF = ['link', 'ifname', 'operstate', 'address', 'flags'] as const;
+/** The counters as `ip -s addr` shows them, after the addresses. */
+export function statsAfter(link: LinkInfo, flags: ShowFlags): string {
+  return `${linkStats(link.stats64, flags, '\n')}\n`;
+}
+
+const BRIEF = ['link', 'link_index', 'ifname', 'operstate', 'address', 'flags'] as const;
 /** What -d alone shows; the counters come with -s. */
 const DETAIL_KEYS: ReadonlySet<string> = new Set([
   'promiscuity',
@@ -161,18 +218,27 @@ function without(object: object, keys: ReadonlySet<string>): Record<string, Json
   return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.has(key)));
 }
 
-function statsJson(link: LinkInfo, flags: ShowFlags): Json | undefined {
+/** What `ip addr` has no place for, and what stands in the line that -4 and -6 leave out. */
+const WHOLE_KEYS: ReadonlySet<string> = new Set(['linkmode', 'inet6_addr_gen_mode']);
+const HARDWARE_KEYS: ReadonlySet<string> = new Set(['link_type', 'address', 'broadcast']);
+
+export function statsJson(link: LinkInfo, flags: ShowFlags): Json | undefined {
   if (flags.stats === 0) return undefined;
   const { rx, tx } = link.stats64;
   if (flags.stats > 1) return { rx: { ...rx }, tx: { ...tx } };
   return { rx: without(rx, ERROR_KEYS), tx: without(tx, ERROR_KEYS) };
 }
 
-export function linkJson(link: LinkInfo, flags: ShowFlags): Json {
-  if (flags.brief) return Object.fromEntries(BRIEF.map((key) => [key, link[key]]));
-  const { stats64, ...rest } = link;
-  const shown = flags.details > 0 ? (rest as unknown as Record<string, Json>) : without(rest, DETAIL_KEYS);
-  const stats = statsJson(link, flags);
+export function linkJson(link: LinkInfo, flags: ShowFlags, view = WHOLE): Record<string, Json | undefined> {
+  if (flags.brief) {
+    const keys = view.briefHardware ? BRIEF : BRIEF.slice(0, 4);
+    return Object.fromEntries(keys.map((key) => [key, link[key]]));
+  }
+  const { stats64, link_netns: _, ...rest } = flags.numeric ? numbered(link) : link;
+  let shown = flags.details > 0 ? (rest as unknown as Record<string, Json>) : without(rest, DETAIL_KEYS);
+  if (!view.whole) shown = without(shown, WHOLE_KEYS);
+  if (!view.hardware && flags.details === 0) shown = without(shown, HARDWARE_KEYS);
+  const stats = view.whole ? statsJson(link, flags) : undefined;
   return { ...shown, txqlen: link.txqlen || undefined, ...(stats === undefined ? {} : { stats64: stats }) };
 }
 

@@ -1,17 +1,18 @@
 /*
- * The words after `type KIND` of a port whose other end is outside: tap, packet, pcap, memory.
+ * The words after `type KIND`: of a port whose other end is outside (tap, packet, pcap, memory), and of veth, vlan and dummy.
  *
- * iproute2 has none of these, so their complaints are worded as its own link kinds word theirs.
+ * iproute2 has none of the former, so their complaints are worded as its own link kinds word theirs.
  * Of `type tap`, the words after `peer` describe the kernel's end; without `peer`, `up` is the only
  * one of them that makes sense, and it means the kernel's end too.
  */
 import { resolve } from 'node:path';
-import type { AddLink, TapPeer } from '../control/api.js';
+import type { AddLink, TapPeer, VethPeer, VlanOptions } from '../control/api.js';
+import { addressOf, type LinkDraft, NAME_BYTES, parseDraft } from './link-words.js';
 import { cannot, Refusal } from './refusal.js';
-import { exactly, find, formatAddress, isName, type Keyword, parseAddress, type Words } from './words.js';
+import { abbreviated, exactly, find, formatAddress, isName, type Keyword, parseAddress, type Words } from './words.js';
 
-/** The kernel's limit on a name, without its NUL. */
-export const NAME_BYTES = 15;
+export { NAME_BYTES } from './link-words.js';
+
 const MAX_MTU = 65535;
 const MAX_QUEUES = 256;
 
@@ -175,11 +176,112 @@ function memory(words: Words): Partial<AddLink> {
   return { kind: 'memory' };
 }
 
+/** Words that a pair's other end cannot take when it is made. */
+function lacking({ up, master, link, addrGenMode }: LinkDraft): string | undefined {
+  if (up === false) return 'down';
+  if (master !== undefined) return master === null ? 'nomaster' : 'master';
+  if (link !== undefined) return 'link';
+  return addrGenMode === undefined ? undefined : 'addrgenmode';
+}
+
+function vethPeer(words: Words): VethPeer {
+  const object = words.object;
+  const draft = parseDraft(words, true);
+  words.object = object;
+  if (draft.type !== undefined) throw words.duplicate('type', draft.type);
+  const word = lacking(draft);
+  if (word !== undefined) throw words.unsupported(`peer ${word}`, 'set it when the pair is there');
+  const address = addressOf(draft, words);
+  const name = draft.name ?? draft.dev;
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(draft.netns === undefined ? {} : { netns: draft.netns }),
+    ...(address === undefined ? {} : { address }),
+    ...(draft.mtu === undefined ? {} : { mtu: draft.mtu }),
+    ...(draft.up === undefined ? {} : { up: draft.up }),
+  };
+}
+
+function veth(words: Words): Partial<AddLink> {
+  if (words.done) return { kind: 'veth' };
+  if (words.next() === 'peer') return { kind: 'veth', veth: { peer: vethPeer(words) } };
+  const line = 'Usage: ip link <options> type veth [peer <options>]';
+  throw words.refuse(line, 1, 'a veth has one word, "peer"', undefined, false);
+}
+
+const PROTOCOLS: Record<string, NonNullable<VlanOptions['protocol']>> = {
+  '802.1q': '802.1Q',
+  '0x8100': '802.1Q',
+  '802.1ad': '802.1ad',
+  '0x88a8': '802.1ad',
+};
+
+function takeProtocol(vlan: Partial<VlanOptions>, words: Words): void {
+  const text = words.value();
+  const protocol = PROTOCOLS[text.toLowerCase()];
+  if (protocol === undefined)
+    throw words.invalid(text, 'protocol is invalid', `there is no VLAN protocol "${text}"`, 'say 802.1Q or 802.1ad');
+  vlan.protocol = protocol;
+}
+
+/** A flag that the vlan does not have; `already` is the value that holds without it. */
+function vlanFlag(word: string, already: 'on' | 'off'): Keyword<Partial<VlanOptions>> {
+  const take = (_: Partial<VlanOptions>, words: Words) => {
+    const text = words.value();
+    if (text === already) return;
+    if (text === 'on' || text === 'off') throw words.unsupported(`${word} ${text}`);
+    const line = `Error: argument of "${word}" must be "on" or "off", not "${text}"`;
+    throw words.refuse(line, 255, `"${word}" is on or off, not "${text}"`, undefined, false);
+  };
+  return abbreviated(word, take, true);
+}
+
+function vlanMap(word: string): Keyword<Partial<VlanOptions>> {
+  const take = (_: Partial<VlanOptions>, words: Words) => {
+    throw words.unsupported(word);
+  };
+  return abbreviated(word, take, true);
+}
+
+export const VLAN_WORDS: readonly Keyword<Partial<VlanOptions>>[] = [
+  abbreviated('protocol', takeProtocol),
+  abbreviated('id', (vlan, words) => {
+    vlan.id = words.integer('id is invalid', 0, 0xffff);
+  }),
+  vlanFlag('reorder_hdr', 'on'),
+  vlanFlag('gvrp', 'off'),
+  vlanFlag('mvrp', 'off'),
+  vlanFlag('loose_binding', 'off'),
+  vlanFlag('bridge_binding', 'off'),
+  vlanMap('ingress-qos-map'),
+  vlanMap('egress-qos-map'),
+];
+
+function vlan(words: Words): Partial<AddLink> {
+  const { id, protocol } = take<Partial<VlanOptions>>(words, 'vlan', VLAN_WORDS, {});
+  if (id === undefined)
+    throw words.refuse('Error: VLAN id not specified.', 2, 'it has no id', 'say "type vlan id 10"', false);
+  return { kind: 'vlan', vlan: { id, ...(protocol === undefined ? {} : { protocol }) } };
+}
+
+function dummy(words: Words): Partial<AddLink> {
+  take(words, 'dummy', [], {});
+  return { kind: 'dummy' };
+}
+
 /** Kinds of link that exist, but for the bridge. */
-export const KINDS: Record<string, (words: Words) => Partial<AddLink>> = { tap, packet, pcap, memory };
+export const KINDS: Record<string, (words: Words) => Partial<AddLink>> = {
+  tap,
+  packet,
+  pcap,
+  memory,
+  veth,
+  vlan,
+  dummy,
+};
 
 /** Kinds that DESIGN promises for later, so that the refusal can say so. */
-const LATER = new Set(['lo', 'veth', 'vlan', 'vxlan', 'dummy', 'xdp', 'vhost-user', 'stream', 'dgram', 'cap', 'raw']);
+const LATER = new Set(['vxlan', 'xdp', 'vhost-user', 'stream', 'dgram', 'cap', 'raw']);
 
 export function unknownKind(words: Words, kind: string): Refusal {
   const cause = LATER.has(kind) ? `links of type ${kind} are not there yet` : `there is no link type "${kind}"`;

@@ -31,11 +31,6 @@ function parseFront(argv: readonly string[]): Front | string {
   return { ...front, rest: argv.slice(at) };
 }
 
-function checkNamespace(name: string | undefined): string | undefined {
-  if (name === undefined || name === 'host') return undefined;
-  return cannot('sluice -n', name, 'there is only the namespace "host" yet', 'leave it out');
-}
-
 async function help(verb: string | undefined, words: readonly string[], terminal: Terminal): Promise<number> {
   const { helpText } = await import('./help.js');
   terminal.out(helpText(verb === undefined ? [] : [verb, ...words]));
@@ -58,9 +53,8 @@ function unknownVerb(verb: string): string {
 /** Words in, exit status out. */
 export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
   const front = parseFront(argv);
-  const wrong = typeof front === 'string' ? front : checkNamespace(front.namespace);
-  if (typeof front === 'string' || wrong !== undefined) {
-    terminal.err(`${wrong}\n`);
+  if (typeof front === 'string') {
+    terminal.err(`${front}\n`);
     return 2;
   }
   const [verb, ...words] = front.rest;
@@ -76,7 +70,11 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
   }
   if (words.includes('--help')) return help(verb, words, terminal);
   const { run } = await VERBS[verb].load();
-  return run(words, front.socket === undefined ? terminal : { ...terminal, socket: front.socket });
+  return run(words, within(terminal, front));
+}
+
+function within(terminal: Terminal, { socket = terminal.socket, namespace = terminal.ns }: Front): Terminal {
+  return { ...terminal, socket, ns: namespace };
 }
 
 /** Runs for real, on this process's arguments and descriptors. */

@@ -6,6 +6,7 @@
  */
 import type { ApiError, Request } from '../control/api.js';
 import { netlinkLine, Refusal } from './refusal.js';
+import type { Session } from './session.js';
 
 /** Asks the daemon one thing more: only used to word an error. */
 export type Ask = <T>(request: Request) => Promise<T>;
@@ -16,6 +17,20 @@ export interface Plan {
   /** What goes to stdout. May throw a Refusal: an empty answer can be an error. */
   print(answers: unknown[]): string;
   explain(error: ApiError, request: Request, ask: Ask): Refusal | Promise<Refusal>;
+  /** What the parser warned of; goes to stderr first. */
+  note?: string;
+  /** The namespace that it is for, where that is not the session's (`netns exec NS ip …`). */
+  ns?: string;
+  /**
+   * Instead of the requests, where each depends on the answers before it: a flush, an event stream.
+   * In a batch it waits for all that went before. Answers the exit status.
+   */
+  run?(session: Session): Promise<number>;
+}
+
+/** A command that is more than requests and what is printed of their answers. */
+export function dialogue(run: NonNullable<Plan['run']>): Plan {
+  return { requests: [], print: () => '', explain: asNetlink(2), run };
 }
 
 /** A command that changes something and prints nothing. */

@@ -40,6 +40,7 @@ export function misuse(verb: string, object: string, cause: string): Refusal {
 const ERRORS: Record<string, string> = {
   EPERM: 'Operation not permitted',
   ENOENT: 'No such file or directory',
+  ESRCH: 'No such process',
   EIO: 'Input/output error',
   ENXIO: 'No such device or address',
   ENOMEM: 'Cannot allocate memory',
@@ -60,7 +61,11 @@ const ERRORS: Record<string, string> = {
   EADDRNOTAVAIL: 'Cannot assign requested address',
   ENETDOWN: 'Network is down',
   ENOBUFS: 'No buffer space available',
+  ENOTCONN: 'Transport endpoint is not connected',
   EALREADY: 'Operation already in progress',
+  ENETUNREACH: 'Network is unreachable',
+  EHOSTUNREACH: 'No route to host',
+  EAFNOSUPPORT: 'Address family not supported by protocol',
   EOPNOTSUPP: 'Operation not supported',
   ECANCELED: 'Operation canceled',
 };

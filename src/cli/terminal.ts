@@ -7,15 +7,18 @@ import { writeSync } from 'node:fs';
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;
+  /** Bytes that are no text, to stdout. */
+  raw?(bytes: Uint8Array): void;
   /** Path of the control socket. */
   socket: string;
+  /** The namespace of Sluice that the verb runs in; absent: host. */
+  ns?: string | undefined;
 }
 
 const $pause = new Int32Array(new SharedArrayBuffer(4));
 
 /** A pipe whose reader set O_NONBLOCK answers EAGAIN when it is full: wait a little for it. */
-function write(fd: number, text: string): void {
-  const bytes = Buffer.from(text);
+function write(fd: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) {
     try {
       at += writeSync(fd, bytes, at);
@@ -30,13 +33,13 @@ function write(fd: number, text: string): void {
 const BROKEN_PIPE = 141;
 
 export function realTerminal(socket: string): Terminal {
-  const to = (fd: number) => (text: string) => {
+  const to = (fd: number) => (data: string | Uint8Array) => {
     try {
-      write(fd, text);
+      write(fd, typeof data === 'string' ? Buffer.from(data) : data);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EPIPE') process.exit(BROKEN_PIPE);
       throw error;
     }
   };
-  return { out: to(1), err: to(2), socket };
+  return { out: to(1), err: to(2), raw: to(1), socket };
 }

@@ -8,18 +8,35 @@ import { runBatch } from './batch.js';
 import type { ShowFlags } from './link-format.js';
 import type { Plan } from './plan.js';
 import { cannot, Refusal } from './refusal.js';
-import { inSession } from './session.js';
+import { inSession, type Session } from './session.js';
 import type { Terminal } from './terminal.js';
 import { matches } from './words.js';
+
+/** AF_INET, AF_INET6 and AF_PACKET; absent: all. */
+export type ToolFamily = 'inet' | 'inet6' | 'link';
 
 export interface ToolOptions extends ShowFlags {
   force: boolean;
   batch?: string;
+  /** -n: the namespace of Sluice. */
+  ns?: string;
+  family?: ToolFamily;
+  /** -N: numbers in place of names of scopes, tables, protocols. */
+  numeric: boolean;
+  /** -t and -ts: what stands before an event. */
+  timestamp?: 'long' | 'short';
+  /** -a: all namespaces. */
+  all: boolean;
+  /** -l: rounds of a flush; 0: until nothing is left. */
+  loops: number;
   rest: readonly string[];
 }
 
+type Setter = (options: ToolOptions) => void;
+type ValueSetter = (options: ToolOptions, value: string) => void;
+
 /** What an option does, or why it would do nothing. */
-export type Action = ((options: ToolOptions) => void) | 'batch' | 'netns' | 'help' | 'version' | { useless: string };
+export type Action = Setter | { value: ValueSetter } | 'batch' | 'netns' | 'help' | 'version' | { useless: string };
 
 export const useless = (why: string): Action => ({ useless: why });
 
@@ -31,7 +48,8 @@ export interface Tool {
   options: ReadonlyArray<readonly [string, Action]>;
   /** Options that take no abbreviation; they win. */
   exact: Readonly<Record<string, Action>>;
-  parse(words: readonly string[], options: ToolOptions): Plan;
+  /** A promise only while the object's file has not been loaded yet. */
+  parse(words: readonly string[], options: ToolOptions): Plan | Promise<Plan>;
 }
 
 /** Its usage, of which the first line is the real tool's. */
@@ -47,11 +65,15 @@ function unknownOption(tool: Tool, option: string, why?: string): Refusal {
   return new Refusal(line, 255, cannot(tool.name, option, cause, hint), true);
 }
 
-function checkNamespace(tool: Tool, name: string | undefined): void {
-  if (name === 'host') return;
-  const line = `Cannot open network namespace "${name ?? '(null)'}": No such file or directory`;
-  const cause = 'there is only the namespace "host" yet';
-  throw new Refusal(line, 255, cannot(`${tool.name} -netns`, name ?? '', cause, 'leave it out'), true);
+/** Whether it is there is asked only when something has failed: see Session.blame. */
+function takeNamespace(tool: Tool, options: ToolOptions, name: string | undefined): void {
+  if (name !== undefined) {
+    options.ns = name;
+    return;
+  }
+  const line = 'Cannot open network namespace "(null)": No such file or directory';
+  const ours = cannot(`${tool.name} -netns`, '', 'it needs a namespace', 'see "sluice ip netns"');
+  throw new Refusal(line, 255, ours, true);
 }
 
 /** -color may be followed by =auto and the like. */
@@ -64,7 +86,7 @@ function find(tool: Tool, option: string): Action | undefined {
 function newOptions(): ToolOptions {
   const counts = { stats: 0, details: 0 };
   const flags = { json: false, pretty: false, oneline: false, brief: false, human: false, iec: false, force: false };
-  return { ...counts, ...flags, rest: [] };
+  return { ...counts, ...flags, numeric: false, all: false, loops: 10, rest: [] };
 }
 
 export function parseOptions(tool: Tool, argv: readonly string[]): ToolOptions | 'version' {
@@ -76,10 +98,11 @@ export function parseOptions(tool: Tool, argv: readonly string[]): ToolOptions |
     if (action === undefined) throw unknownOption(tool, option);
     if (action === 'version') return 'version';
     if (action === 'help') throw usage(tool.name, 'help was asked for');
-    if (action === 'netns') checkNamespace(tool, argv[++at]);
+    if (action === 'netns') takeNamespace(tool, options, argv[++at]);
     else if (action === 'batch') takeBatch(tool, options, argv[++at]);
     else if (typeof action === 'function') action(options);
-    else throw unknownOption(tool, option, action.useless);
+    else if ('useless' in action) throw unknownOption(tool, option, action.useless);
+    else action.value(options, needValue(tool, option, argv[++at]));
   }
   if (argv[at] === '--') at++;
   return { ...options, rest: argv.slice(at) };
@@ -90,6 +113,17 @@ function takeBatch(tool: Tool, options: ToolOptions, file: string | undefined): 
   options.batch = file;
 }
 
+function needValue(tool: Tool, option: string, value: string | undefined): string {
+  if (value === undefined) throw usage(tool.name, `"${option}" needs a value`);
+  return value;
+}
+
+async function runFile(session: Session, tool: Tool, options: ToolOptions, file: string): Promise<number> {
+  await session.checkNamespace();
+  const parse = (words: readonly string[]) => tool.parse(words, options);
+  return runBatch(session, tool.name, { file, force: options.force, parse });
+}
+
 export function runTool(tool: Tool, argv: readonly string[], terminal: Terminal): Promise<number> {
   return inSession(terminal, async (session) => {
     const options = parseOptions(tool, argv);
@@ -97,11 +131,9 @@ export function runTool(tool: Tool, argv: readonly string[], terminal: Terminal)
       terminal.out(`${tool.name} utility, sluice, in the words of iproute2-6.1.0\n`);
       return 0;
     }
-    const { batch: file, force } = options;
-    if (file !== undefined)
-      return runBatch(session, tool.name, { file, force, parse: (words) => tool.parse(words, options) });
-    await session.run(tool.parse(options.rest, options));
-    return 0;
+    if (options.ns !== undefined) session.enter(options.ns);
+    if (options.batch !== undefined) return runFile(session, tool, options, options.batch);
+    return session.run(await tool.parse(options.rest, options));
   });
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LineReader, splitWords } from '../../src/cli/batch.js';
+import { type BatchLine, LineReader, splitWords } from '../../src/cli/batch.js';
 import { FakeDaemon, refusal } from './fake-daemon.js';
 import { Namespace, unavailable } from './kernel.js';
 import { sluice } from './run.js';
@@ -18,6 +18,18 @@ function file(text: string): string {
   return path;
 }
 
+/** What a reader makes of a file that comes in these chunks: words and number of each command. */
+function readAll(...chunks: string[]): Array<Omit<BatchLine, 'text'>> {
+  const reader = new LineReader();
+  const commands: Array<Omit<BatchLine, 'text'>> = [];
+  for (const [index, chunk] of [...chunks, ''].entries()) {
+    reader.push(Buffer.from(chunk), index === chunks.length);
+    for (let command = reader.next(); command !== undefined; command = reader.next())
+      commands.push({ words: command.words, line: command.line });
+  }
+  return commands;
+}
+
 describe('splitting lines', () => {
   it('separates by blanks, and keeps a quoted word whole', () => {
     expect(splitWords(' link  add "a b"\t\'c d\' e"f \r\n')).toEqual(['link', 'add', 'a b', 'c d', 'e"f']);
@@ -26,8 +38,7 @@ describe('splitting lines', () => {
   });
 
   it('drops comments and empty lines, joins continued lines, and counts as iproute2 does', () => {
-    const lines = new LineReader().read('link # a comment\n\n# all comment\nlink \\\n  show \\\n up\nlink', true);
-    expect(lines).toEqual([
+    expect(readAll('link # a comment\n\n# all comment\nlink \\\n  show \\\n up\nlink')).toEqual([
       { words: ['link'], line: 1 },
       { words: ['link', 'show', 'up'], line: 6 },
       { words: ['link'], line: 7 },
@@ -36,13 +47,11 @@ describe('splitting lines', () => {
 
   it('reads the same whatever the chunks are', () => {
     const text = 'link add br0 type bridge\nlink set \\\nbr0 up # now\n\nlink';
-    const whole = new LineReader().read(text, true);
+    const whole = readAll(text);
     for (let size = 1; size < text.length; size++) {
-      const reader = new LineReader();
-      const parts: unknown[] = [];
-      for (let at = 0; at < text.length; at += size) parts.push(...reader.read(text.slice(at, at + size), false));
-      parts.push(...reader.read('', true));
-      expect(parts).toEqual(whole);
+      const parts: string[] = [];
+      for (let at = 0; at < text.length; at += size) parts.push(text.slice(at, at + size));
+      expect(readAll(...parts)).toEqual(whole);
     }
   });
 });

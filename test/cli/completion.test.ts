@@ -64,6 +64,9 @@ describe('the scripts', () => {
       'packet',
       'pcap',
       'memory',
+      'veth',
+      'vlan',
+      'dummy',
     ]);
     expect(complete(out, 'sluice ip link add t1 type tap peer name eth0 ad')).toEqual(['address', 'addr']);
     expect(complete(out, 'sluice bridge link set dev t1 storm_')).toEqual([

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ApiError, Request } from '../../src/control/api.js';
+import type { ApiError, Envelope, Request } from '../../src/control/api.js';
 
-export type Received = Request & { id: number; chain?: boolean };
+export type Received = Request & Envelope;
 
 /** A result, or { error }. */
 export type Answerer = (request: Received) => unknown;

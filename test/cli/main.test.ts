@@ -43,7 +43,8 @@ describe('the front', () => {
     ['foo', 2],
     ['--foo', 2],
     ['--socket', 2],
-    ['-n red ip link', 2],
+    ['-n red ip link', 1],
+    ['-n', 2],
     ['iptables -L', 1],
     ['up --poll fast', 2],
     ['up --foo x', 2],
@@ -59,13 +60,9 @@ describe('the front', () => {
     expect(outcome.err).toMatch(/^cannot [^\n]+: [^\n]+; [^\n]+\n$/);
   });
 
-  it('takes the socket from --socket, and the one namespace there is', async () => {
+  it('takes the socket from --socket', async () => {
     const daemon = await FakeDaemon.start(() => []);
-    expect(await sluice(['--socket', daemon.socket, '-n', 'host', 'ip', 'link'])).toEqual({
-      status: 0,
-      out: '',
-      err: '',
-    });
+    expect(await sluice(['--socket', daemon.socket, 'ip', 'link'])).toEqual({ status: 0, out: '', err: '' });
     expect(daemon.requests).toEqual([{ op: 'link.list' }]);
     daemon.stop();
   });
