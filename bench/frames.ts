@@ -10,7 +10,8 @@ const FRAME_BYTES = 64;
 /** Before the counting starts, seconds. */
 const LEAD = 0.4;
 
-const args = (more: string[]): string[] => [
+/** The generator's command, with more words. */
+export const generatorArguments = (more: string[]): string[] => [
   program('generator'),
   'eth0',
   '--stations',
@@ -23,8 +24,17 @@ const args = (more: string[]): string[] => [
 /** Value in millions of frames a second. */
 export async function forwardingRate(scene: Scene, seconds: number): Promise<Sample> {
   // The far stations speak first, so that they are known and the run forwards instead of flooding.
-  scene.run(scene.b, args(['--reverse', '1', '--count', String(STATIONS), '--rate', '50000']));
-  const load = scene.spawn(scene.a, LOAD_CORE, args(['--seconds', String(seconds + 2 * LEAD)]));
+  scene.run(scene.b, generatorArguments(['--reverse', '1', '--count', String(STATIONS), '--rate', '50000']));
+  return rate(scene, seconds, []);
+}
+
+/** The same through a router at a's side whose MAC ends in `router`: 1,000 destinations in 198.19.0.0/16. */
+export function routingRate(scene: Scene, seconds: number, router: number): Promise<Sample> {
+  return rate(scene, seconds, ['--router', String(router)]);
+}
+
+async function rate(scene: Scene, seconds: number, words: string[]): Promise<Sample> {
+  const load = scene.spawn(scene.a, LOAD_CORE, generatorArguments(['--seconds', String(seconds + 2 * LEAD), ...words]));
   await sleep(LEAD);
   const sample = await observe(
     () => scene.received(scene.b),

@@ -1,7 +1,9 @@
 /** `sluice bench`: which numbers, how long, and in what form they are told. */
 import { pathToFileURL } from 'node:url';
 import { helpText } from '../src/cli/help.js';
+import { control } from './control.js';
 import { core } from './core-bridge.js';
+import { coreRoute } from './core-route.js';
 import { idle } from './idle.js';
 import { latency } from './latency.js';
 import type { Measure, Options, Row } from './measure.js';
@@ -9,11 +11,22 @@ import { packetBridge } from './packet-bridge.js';
 import { table } from './report.js';
 import { guardScenes } from './scene.js';
 import { tapBridge } from './tap-bridge.js';
+import { tapRouter } from './tap-router.js';
 import { tcp } from './tcp.js';
 import { generate, sink } from './traffic.js';
 
 /** Every number that there is; the order is that of the report, and of `sluice bench --help` (src/cli/help.ts). */
-export const measures: readonly Measure[] = [core, tapBridge, packetBridge, tcp, latency, idle];
+export const measures: readonly Measure[] = [
+  core,
+  coreRoute,
+  tapBridge,
+  tapRouter,
+  packetBridge,
+  tcp,
+  latency,
+  control,
+  idle,
+];
 
 const known = measures.flatMap((measure) => measure.names);
 

@@ -106,6 +106,18 @@ export class Scene {
     await until(`answer from ${b}`, 10, () => this.reaches(b));
   }
 
+  /** Both ends get an address in a subnet of their own, and a router to the other's. */
+  async addressApart(a: string, b: string, routerOfA: string, routerOfB: string): Promise<void> {
+    for (const [side, address, router] of [
+      [this.a, a, routerOfA],
+      [this.b, b, routerOfB],
+    ]) {
+      run(['ip', '-n', side, 'addr', 'add', `${address}/24`, 'dev', 'eth0']);
+      run(['ip', '-n', side, 'route', 'add', 'default', 'via', router]);
+    }
+    await until(`answer from ${b}`, 10, () => this.reaches(b));
+  }
+
   private reaches(address: string): boolean {
     try {
       run(['ip', 'netns', 'exec', this.a, 'ping', '-c', '1', '-W', '1', address]);

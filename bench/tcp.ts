@@ -10,9 +10,9 @@ import { LOAD_CORE, type Scene } from './scene.js';
 import { sluicePacket, sluiceTap } from './sluice.js';
 
 /** Value in Gb/s of payload; the CPU time is per million frames at the far eth0, superframes and those of acknowledgements. */
-async function tcpRate(scene: Scene, seconds: number): Promise<Sample> {
-  const server = scene.spawn(scene.b, LOAD_CORE, ['iperf3', '-s', '-1', '--forceflush']);
-  await server.says('listening');
+export async function tcpRate(scene: Scene, seconds: number, server: string): Promise<Sample> {
+  const listener = scene.spawn(scene.b, LOAD_CORE, ['iperf3', '-s', '-1', '--forceflush']);
+  await listener.says('listening');
   let report = '';
   const sample = await observe(
     () => scene.received(scene.b) + scene.received(scene.a),
@@ -20,7 +20,7 @@ async function tcpRate(scene: Scene, seconds: number): Promise<Sample> {
       const client = scene.spawn(scene.a, LOAD_CORE, [
         'iperf3',
         '-c',
-        '10.9.0.2',
+        server,
         '-t',
         String(Math.ceil(seconds)),
         '-f',
@@ -31,7 +31,7 @@ async function tcpRate(scene: Scene, seconds: number): Promise<Sample> {
     },
     () => 0,
   );
-  await server.ended;
+  await listener.ended;
   const received = /([\d.]+) Mbits\/sec\s+receiver/.exec(report);
   if (received === null) throw new Error(`cannot read iperf3: ${lastLine(report)}`);
   return { ...sample, value: Number(received[1]) / 1000 };
@@ -41,7 +41,7 @@ const shared = {
   unit: 'Gb/s',
   absent: () => missing('iperf3'),
   prepare: (scene: Scene) => scene.address('10.9.0.1', '10.9.0.2'),
-  sample: tcpRate,
+  sample: (scene: Scene, seconds: number) => tcpRate(scene, seconds, '10.9.0.2'),
 };
 
 const contests: Contest[] = [

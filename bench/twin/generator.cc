@@ -1,10 +1,11 @@
 // Sends small frames as fast as one core can: the load of every wire benchmark.
 //
-//   generator DEVICE [--seconds T] [--count N] [--stations N] [--rate PPS] [--bytes B] [--seed S] [--reverse 1]
+//   generator DEVICE [--seconds T] [--count N] [--stations N] [--rate PPS] [--bytes B] [--seed S] [--reverse 1] [--router LAST]
 //
 // There are N prepared frames (RFC 4814: pseudo-random addresses and ports, a new pair of stations in every
 // frame), UDP over IPv4, sent in turn. `--reverse 1` sends the same pairs from the other side: sent once
-// beforehand on the far device, it teaches a bridge where the destinations are. `--count` ends after
+// beforehand on the far device, it teaches a bridge where the destinations are. `--router` sends all of them to the one station
+// 02:00:00:00:00:LAST, for it to route. `--count` ends after
 // that many frames instead of after T seconds. Prints one line of JSON: frames the kernel took, frames it
 // refused (the device's queue was full), seconds, CPU seconds of this process (softirq work done on
 // its back included).
@@ -13,7 +14,7 @@
 #include <vector>
 
 static const char* kUsage =
-    "generator DEVICE [--seconds T] [--count N] [--stations N] [--rate PPS] [--bytes B] [--seed S] [--reverse 1]";
+    "generator DEVICE [--seconds T] [--count N] [--stations N] [--rate PPS] [--bytes B] [--seed S] [--reverse 1] [--router LAST]";
 static const int kBurst = 64;
 
 /** splitmix64: one pseudo-random word per call, the same sequence for the same seed everywhere. */
@@ -42,11 +43,12 @@ static void put16(uint8_t* at, uint16_t value) {
 }
 
 /** One frame of `bytes` bytes (the FCS, which software never sees, not among them). */
-static void build(uint8_t* f, int bytes, uint64_t& random, bool reverse) {
+static void build(uint8_t* f, int bytes, uint64_t& random, bool reverse, int router) {
   uint64_t near = next(random), far = next(random), ports = next(random);
   memset(f, 0, bytes);
   putMac(f, reverse ? near : far);
   putMac(f + 6, reverse ? far : near);
+  if (router) memcpy(f, "\2\0\0\0\0", 5), f[5] = router;
   put16(f + 12, ETH_P_IP);
   uint8_t* ip = f + 14;
   ip[0] = 0x45;
@@ -68,11 +70,11 @@ struct Load {
   std::vector<iovec> vectors;
   std::vector<mmsghdr> messages;
 
-  Load(int stations, int frameBytes, uint64_t seed, bool reverse)
+  Load(int stations, int frameBytes, uint64_t seed, bool reverse, int router)
       : bytes(size_t(stations) * frameBytes), vectors(stations), messages(stations) {
     for (int i = 0; i < stations; i++) {
       uint8_t* frame = &bytes[size_t(i) * frameBytes];
-      build(frame, frameBytes, seed, reverse);
+      build(frame, frameBytes, seed, reverse, router);
       vectors[i] = {frame, size_t(frameBytes)};
       messages[i] = {};
       messages[i].msg_hdr.msg_iov = &vectors[i];
@@ -90,7 +92,8 @@ int main(int argc, char** argv) {
   const int stations = option(argc, argv, 2, "--stations", 1000);
   const int bytes = option(argc, argv, 2, "--bytes", 64);
   if (stations < 1 || bytes < 42 || bytes > 1514) return fprintf(stderr, "usage: %s\n", kUsage), 2;
-  Load load(stations, bytes, option(argc, argv, 2, "--seed", 1), option(argc, argv, 2, "--reverse", 0));
+  Load load(stations, bytes, option(argc, argv, 2, "--seed", 1), option(argc, argv, 2, "--reverse", 0),
+            option(argc, argv, 2, "--router", 0));
   const int fd = packetSocket(argv[1], 0);
 
   int64_t sent = 0, refused = 0, at = 0;

@@ -1,11 +1,11 @@
-/** The three C++ programs of the benchmarks: compiled when first needed, and again when a source is newer. */
+/** The C++ programs of the benchmarks: compiled when first needed, and again when a source is newer. */
 import { mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../../src/cli/package-root.js';
 import { run } from '../program.js';
 
-export type ProgramName = 'generator' | 'echo' | 'twin';
+export type ProgramName = 'generator' | 'echo' | 'twin' | 'lpm';
 
 export const root = fileURLToPath(packageRoot());
 
@@ -14,6 +14,7 @@ const FOLDERS: Record<ProgramName, string[]> = {
   generator: ['bench/twin'],
   echo: ['bench/twin'],
   twin: ['bench/twin', 'native'],
+  lpm: ['bench/twin'],
 };
 
 /** What moves frames in the native shim, all that knows nothing of Node. */
@@ -21,6 +22,13 @@ const DATA_PATH = ['environment', 'packet_port', 'packet_ring', 'port', 'ring', 
 
 /** As binding.gyp compiles the shim. */
 const COMPILER = ['g++', '-std=c++17', '-O3', '-fno-exceptions', '-D_GNU_SOURCE', '-Wall', '-Wextra'];
+
+/** DPDK's look-up is in its own library, which pkg-config describes; libraries come after what uses them. */
+function dpdk(name: ProgramName): { flags: string[]; libraries: string[] } {
+  if (name !== 'lpm') return { flags: [], libraries: [] };
+  const flags = run(['pkg-config', '--cflags', 'libdpdk']).trim().split(/\s+/);
+  return { flags, libraries: ['-lrte_fib', '-lrte_rib', '-lrte_eal'] };
+}
 
 function newest(folder: string): number {
   const path = join(root, folder);
@@ -40,7 +48,8 @@ export function program(name: ProgramName): string {
   mkdirSync(dirname(path), { recursive: true });
   // Whoever runs the old one meanwhile, or compiles the same, is not disturbed.
   const fresh = `${path}.${process.pid}`;
-  run([...COMPILER, '-o', fresh, ...sources(name)]);
+  const { flags, libraries } = dpdk(name);
+  run([...COMPILER, ...flags, '-o', fresh, ...sources(name), ...libraries]);
   renameSync(fresh, path);
   return path;
 }

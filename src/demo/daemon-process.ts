@@ -60,8 +60,22 @@ export class DaemonProcess {
     });
   }
 
-  /** Carries out `sluice WORDS`; answers what it prints. */
+  /** Carries out `sluice WORDS`, which must work; answers what it prints. */
   async command(words: string): Promise<string> {
+    const { status, out, err } = await this.run(words);
+    // The real tool's line comes first, the house sentence last.
+    if (status !== 0)
+      throw new Error(err.trim().split('\n').at(-1) ?? `cannot ${words}: status ${status}; see "sluice --help"`);
+    return out;
+  }
+
+  /** Carries out `sluice WORDS`, whatever comes of it; answers what it prints, complaints at the end. */
+  async attempt(words: string): Promise<string> {
+    const { out, err } = await this.run(words);
+    return out + err;
+  }
+
+  private async run(words: string): Promise<{ status: number; out: string; err: string }> {
     let out = '';
     let err = '';
     const terminal = {
@@ -74,10 +88,7 @@ export class DaemonProcess {
       socket: this.socket,
     };
     const status = await main(words.split(' '), terminal);
-    // The real tool's line comes first, the house sentence last.
-    if (status !== 0)
-      throw new Error(err.trim().split('\n').at(-1) ?? `cannot ${words}: status ${status}; see "sluice --help"`);
-    return out;
+    return { status, out, err };
   }
 
   /** Ends it, removes what it leaves and answers its exit status. */

@@ -5,7 +5,9 @@
 import { randomFillSync } from 'node:crypto';
 import { stationLines } from '../cli/brctl-format.js';
 import type { FdbInfo, StatusInfo } from '../control/api.js';
-import { BRIDGE_DEFAULTS, type Link, linkInfo, macOfWords, macText } from '../control/link.js';
+import { BRIDGE_DEFAULTS, type Link, macOfWords, macText } from '../control/link.js';
+import { linkInfo } from '../control/link-info.js';
+import { Namespace } from '../control/namespaces.js';
 import { statusOf } from '../control/status.js';
 import { Dataplane, PORT_DEFAULTS, PortState } from '../datapath.js';
 import { Engine } from '../engine.js';
@@ -17,6 +19,7 @@ import { MemoryHost } from './memory-host.js';
 
 const MTU = 1500;
 const BRIDGE = 1;
+const NAMESPACE = new Namespace('host', 0);
 
 /** A link's description, for the tables. */
 function linkOf(number: number, name: string, kind: Link['kind'], mac: string): Link {
@@ -25,6 +28,9 @@ function linkOf(number: number, name: string, kind: Link['kind'], mac: string): 
     ifindex: number,
     name,
     kind,
+    namespace: NAMESPACE,
+    settings: NAMESPACE.sysctls.forLink(kind, MTU),
+    uppers: [],
     address: parseMac(mac) ?? new Uint8Array(6),
     isAddressSet: true,
     mtu: MTU,
@@ -57,7 +63,10 @@ export class MemoryNetwork {
   /** Port and host of each of HOSTS. */
   readonly ports: MemoryPort[] = [];
   readonly hosts: MemoryHost[] = [];
-  private readonly bridge: Link = { ...linkOf(BRIDGE, 'br0', 'bridge', '02:00:00:00:00:01'), bridge: BRIDGE_DEFAULTS };
+  private readonly bridge: Link = {
+    ...linkOf(BRIDGE, 'br0', 'bridge', '02:00:00:00:00:01'),
+    bridge: { ...BRIDGE_DEFAULTS, hadPorts: true },
+  };
   private readonly links: Link[] = [this.bridge];
   private readonly startMs = performance.now();
 

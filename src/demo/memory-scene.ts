@@ -6,6 +6,7 @@ import { median } from './median.js';
 import { blast, stream } from './memory-load.js';
 import { MemoryNetwork } from './memory-network.js';
 import { ECHOES, type Ping, pingAll } from './pings.js';
+import { playRouter } from './router-scene.js';
 import type { Screen } from './screen.js';
 import { Stage } from './stage.js';
 
@@ -46,6 +47,7 @@ async function scene(stage: Stage): Promise<void> {
   const status = network.status();
   showCounters(stage, status);
   checkForbidden(stage, status);
+  await playRouter(stage);
 }
 
 /** Answers the exit status. */

@@ -13,6 +13,7 @@ import { HostProcess } from './host-process.js';
 import { checkStations, HOSTS, PREFIX4, PREFIX6, showHosts } from './hosts.js';
 import { KernelBridge } from './kernel-bridge.js';
 import { ECHOES, type Ping, pingAll } from './pings.js';
+import { showRouter } from './router-scene.js';
 import type { Screen } from './screen.js';
 import { Stage } from './stage.js';
 
@@ -148,6 +149,7 @@ async function scene(stage: Stage): Promise<void> {
   await showStations(stage, cast.daemon);
   await showStatus(stage, cast.daemon);
   compare(stage.screen, scores);
+  await showRouter(stage, cast.daemon);
 }
 
 /** Answers the exit status. */
