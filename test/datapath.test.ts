@@ -6,9 +6,8 @@ import { Gso, QUEUE, Vnet } from '../src/core/arena.js';
 import { Counter, LinkFlag, Total } from '../src/core/links.js';
 import type { PortState } from '../src/datapath.js';
 import { MemoryPort } from '../src/io/memory-port.js';
-import { CaptureReader } from '../src/io/pcap-file.js';
 import { FdbFlag } from '../src/tables/fdb.js';
-import { captureFiles, NO_FIXTURES } from './support/capture-files.js';
+import { captureFiles, framesOf, NO_FIXTURES } from './support/capture-files.js';
 import { A, B, BROADCAST, frame, mac } from './support/frames.js';
 import { Network } from './support/network.js';
 
@@ -376,18 +375,6 @@ describe('a round of the engine', () => {
 });
 
 // --- real captures ------------------------------------------------------------------------------
-
-/** The frames of a capture that a link could carry. */
-function framesOf(file: string): Uint8Array[] {
-  const reader = new CaptureReader(file);
-  const frames: Uint8Array[] = [];
-  while (reader.next()) {
-    const { bytes, at, captured } = reader.frame;
-    frames.push(bytes.slice(at, at + captured));
-  }
-  reader.close();
-  return frames;
-}
 
 /** Whether a transparent bridge with nothing known would pass it on: by the rules, not by the code under test. */
 function isForwardable(bytes: Uint8Array): boolean {

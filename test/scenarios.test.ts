@@ -49,6 +49,34 @@ describe('a scenario that is wrong', () => {
     ['has a word that is unknown', 'bridge link set dev p1 lerning off', 'line 5: a bridge port has no "lerning"'],
     ['has an instruction that is unknown', 'outt p1: A > B', 'line 5: "outt p1: A > B" is not understood'],
     ['names a link that is not there', 'in p9: A > B', 'line 5: there is no link "p9"'],
+    [
+      'expects another packet',
+      'in p1: A > B ip 10.0.0.9 > 10.0.1.9 udp\nout p2: A > B ip 10.0.0.9 > 10.0.1.9 udp ttl 63',
+      'line 6: out of p2 came A > B ip 10.0.0.9 > 10.0.1.9 udp len 46, expected A > B ip 10.0.0.9 > 10.0.1.9 udp ttl 63 len 46',
+    ],
+    [
+      'expects an answer to nothing',
+      'in p1: A > lldp\nout p1: p1 > A ip 10.0.0.1 > 10.0.0.9 icmp ttl-exceeded',
+      'line 6: nothing came in from 10.0.0.9 that an error could quote',
+    ],
+    ['has a packet field that is unknown', 'in p1: A > B ip 10.0.0.9 > 10.0.1.9 udp ttk 3', 'a packet has no "ttk"'],
+    ['has a packet that ends too soon', 'in p1: A > B ip 10.0.0.9 >', 'ends where an address should be'],
+    [
+      'has a sysctl that is unknown',
+      'sysctl net.ipv4.conf.p1.rp_fliter=1',
+      'there is no sysctl net.ipv4.conf.p1.rp_fliter',
+    ],
+    [
+      'expects another neighbour',
+      'ip neigh add 10.0.0.9 lladdr A dev br0\nneigh br0: none',
+      'line 6: the neighbours are 10.0.0.9 A permanent, expected none',
+    ],
+    [
+      'leaves packets waiting',
+      'ip addr add 10.0.0.1/24 dev br0\nip link add e0 type memory\nip link set e0 up\n' +
+        'in e0: A > e0 ip 192.0.2.1 > 10.0.0.9 udp\nout p{1,2,3}: br0 > broadcast arp who-has 10.0.0.9 tell 10.0.0.1',
+      'at its end 1 frames still wait',
+    ],
     ['names a station that is none', 'in p1: Alice > B', 'line 5: "Alice" is neither a station nor a MAC address'],
   ])('because it %s is told so with the line', (_, text, message) => {
     expect(() => Scenario.run(SETUP + text)).toThrow(message);

@@ -125,7 +125,7 @@ fdb:
   });
 });
 
-const TYPES = 'the types are bridge, tap, packet, pcap, memory';
+const TYPES = 'the types are bridge, tap, packet, pcap, memory, veth, vlan, dummy, lo';
 
 describe('a refusal names file, line and key:', () => {
   it.each([
@@ -142,14 +142,17 @@ describe('a refusal names file, line and key:', () => {
     // Structure
     [
       'just text',
-      'net.yaml:1: must be a map of links, fdb and dataplane, not "just text"; write for example links: {br0: {type: bridge}}',
+      'net.yaml:1: must be a map of links, namespaces, routes, sysctl, fdb and dataplane, not "just text"; write for example links: {br0: {type: bridge}}',
     ],
     [
       '- links',
-      'net.yaml:1: must be a map of links, fdb and dataplane, not a list; write for example links: {br0: {type: bridge}}',
+      'net.yaml:1: must be a map of links, namespaces, routes, sysctl, fdb and dataplane, not a list; write for example links: {br0: {type: bridge}}',
     ],
     ['link: {}', 'net.yaml:1: link: there is no such key; did you mean "links"?'],
-    ['routes: {}', 'net.yaml:1: routes: there is no such key; it can be dataplane, links, fdb'],
+    [
+      'routes: {}',
+      'net.yaml:1: routes: must be a list of routes, not a map; write for example [{to: default, via: 10.0.0.2}]',
+    ],
     [
       'links: []',
       'net.yaml:1: links: must be a map of links by name, not a list; write for example {br0: {type: bridge}}',
@@ -198,11 +201,11 @@ describe('a refusal names file, line and key:', () => {
     ],
     [
       'links:\n  b: {type: bridge, master: c}',
-      'net.yaml:2: links.b.master: a bridge has no such key, a tap or packet or pcap or memory has; remove it',
+      'net.yaml:2: links.b.master: a bridge has no such key, a tap or packet or pcap or memory or veth or vlan or dummy has; remove it',
     ],
     [
       link('type: memory, colour: red'),
-      'net.yaml:3: links.x.colour: there is no such key; it can be type, address, up, mtu, master, port',
+      'net.yaml:3: links.x.colour: there is no such key; it can be type, address, addr, addrgenmode, up, mtu, master, port',
     ],
     [
       link('type: memory, master: br0, port: {state: blocking}'),
@@ -214,7 +217,7 @@ describe('a refusal names file, line and key:', () => {
     ],
     // Values
     [link('type: tab'), 'net.yaml:3: links.x.type: there is no type "tab"; did you mean "tap"?'],
-    [link('type: vlan'), `net.yaml:3: links.x.type: links of type vlan are not there yet; ${TYPES}`],
+    [link('type: vxlan'), `net.yaml:3: links.x.type: links of type vxlan are not there yet; ${TYPES}`],
     [link('type: 3'), `net.yaml:3: links.x.type: there is no type 3; ${TYPES}`],
     [
       link('type: tap, mtu: big'),

@@ -23,6 +23,10 @@ class FdbOfEngine {
     return Promise.resolve(calls.map(([name, ...args]) => this.run(name, args as number[])));
   }
 
+  post(calls: Array<[string, ...unknown[]]>): void {
+    for (const [name, ...args] of calls) this.run(name, args as number[]);
+  }
+
   async call(name: string, ...args: number[]): Promise<unknown> {
     return (await this.transact([[name, ...args]]))[0];
   }
@@ -84,7 +88,7 @@ export class RunningNetwork implements Running {
   }
 
   links(): BuiltLink[] {
-    return this.network.all();
+    return this.network.host.inOrder().filter(({ kind }) => kind !== 'lo');
   }
 
   stations(): ReturnType<Running['stations']> {
@@ -94,7 +98,7 @@ export class RunningNetwork implements Running {
   /** Link keeps the words of `tap` and `packet`, or here it is done for it. */
   private async add(request: AddLink): Promise<{ warnings: string[] }> {
     const warnings = await this.network.add(request);
-    const link = this.network.get(request.name, 'find') as BuiltLink;
+    const link = this.network.get(String(request.name), 'find') as BuiltLink;
     if (request.kind === 'tap' && link.tap === undefined) {
       const peer = request.tap?.peer ?? {};
       link.tap = { ...request.tap, peer: { ...peer, mtu: peer.mtu ?? request.mtu ?? 1500 } };

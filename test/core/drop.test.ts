@@ -7,6 +7,7 @@ import { PortState } from '../../src/datapath.js';
 import { FakePort } from '../support/fake-port.js';
 import { A, B, BROADCAST, frame } from '../support/frames.js';
 import { Network } from '../support/network.js';
+import { COUNTED_BY, ROUTER_RECIPES } from './router-recipes.js';
 
 type Reason = (typeof DROP_REASONS)[number];
 
@@ -49,7 +50,7 @@ const RECIPES: Record<Reason, () => Network> = {
     const network = new Network({ tails: 0 }).bridge().ports(['p1', 'p2']);
     return network.send('p1', frame(A, B, { length: 2000 }));
   },
-  [DropReason.NO_LISTENER]: () => twoPorts().leave('p1').send('p1', frame(A, B)),
+  [DropReason.NO_LISTENER]: () => twoPorts().leave('p1').send('p1', frame(A, BROADCAST)),
   [DropReason.SOURCE_INVALID]: () => twoPorts().send('p1', frame(BROADCAST, B)),
   [DropReason.PORT_NOT_FORWARDING]: () => twoPorts().options('p1', 0, 0, PortState.BLOCKING).send('p1', frame(A, B)),
   [DropReason.PORT_LOCKED]: () => twoPorts().options('p1', LinkFlag.LOCKED).send('p1', frame(A, B)),
@@ -74,7 +75,14 @@ const RECIPES: Record<Reason, () => Network> = {
   [DropReason.TX_REFUSED]: () => refusedWith(EINVAL),
   [DropReason.TX_ARENA_FULL]: () => refusedWith(TxError.ARENA_FULL),
   [DropReason.TX_UNSEGMENTABLE]: () => refusedWith(TxError.UNSEGMENTABLE),
+  ...ROUTER_RECIPES,
 };
+
+/** The link that a drop counts for: where the frame came in, from FIRST_TX on where it should have gone out. */
+function linkOf(reason: Reason): string {
+  if (reason in ROUTER_RECIPES) return COUNTED_BY[reason] ?? 'e0';
+  return reason >= DropReason.FIRST_TX || reason === DropReason.BAD_VNET_HEADER ? 'p2' : 'p1';
+}
 
 function stormy(storm: StormClass, destination: string): Network {
   const network = twoPorts();
@@ -86,7 +94,7 @@ describe('drop reasons', () => {
   it('have names that are unique and fit for a key', () => {
     const names = DROP_REASONS.map((reason) => DROP_NAME[reason]);
     expect(new Set(names).size).toBe(names.length);
-    for (const name of names) expect(name).toMatch(/^[a-z]+(_[a-z]+)*$/);
+    for (const name of names) expect(name).toMatch(/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/);
   });
 
   it('are all named and numbered without a gap', () => {
@@ -108,9 +116,7 @@ describe('drop reasons', () => {
     (name, reason) => {
       const network = RECIPES[reason]();
       expect(network.drops()).toEqual({ [name]: 1 });
-      expect(network.drops(reason >= DropReason.FIRST_TX || name === 'bad_vnet_header' ? 'p2' : 'p1')).toEqual({
-        [name]: 1,
-      });
+      expect(network.drops(linkOf(reason))).toEqual({ [name]: 1 });
       network.expectConserved();
     },
   );

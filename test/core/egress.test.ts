@@ -24,7 +24,7 @@ describe('a tx queue', () => {
     const { network, fake, link } = withFake();
     enqueue(network, link, 5);
     expect(fake.calls).toEqual([]);
-    network.dataplane.flush();
+    network.dataplane.flush(network.now);
     expect(fake.calls).toEqual([5]);
     expect(fake.sent).toEqual([60, 61, 62, 63, 64]);
     network.expectConserved();
@@ -34,7 +34,7 @@ describe('a tx queue', () => {
     const { network, fake, link } = withFake();
     enqueue(network, link, QUEUE * 2 + 10);
     expect(fake.calls).toEqual([QUEUE, QUEUE]);
-    network.dataplane.flush();
+    network.dataplane.flush(network.now);
     expect(fake.calls).toEqual([QUEUE, QUEUE, 10]);
     expect(network.counter('p1', Counter.TX_PACKETS)).toBe(QUEUE * 2 + 10);
     expect(network.drops()).toEqual({});
@@ -44,8 +44,8 @@ describe('a tx queue', () => {
   it('that is empty costs no call', () => {
     const { network, fake, link } = withFake();
     enqueue(network, link, QUEUE);
-    network.dataplane.flush();
-    network.dataplane.flush();
+    network.dataplane.flush(network.now);
+    network.dataplane.flush(network.now);
     expect(fake.calls).toEqual([QUEUE]);
   });
 
@@ -56,7 +56,7 @@ describe('a tx queue', () => {
     const other = egress.ports[network.link('p2')] as FakePort;
     enqueue(network, link, 2);
     enqueue(network, network.link('p2'), 3);
-    network.dataplane.flush();
+    network.dataplane.flush(network.now);
     expect([fake.sent, other.sent]).toEqual([
       [60, 61],
       [60, 61, 62],
@@ -69,7 +69,7 @@ describe('a tx queue', () => {
     const frame = arena.allocate(77);
     arena.references[frame] = 2;
     for (let i = 0; i < 2; i++) egress.enqueue(frame, link);
-    network.dataplane.flush();
+    network.dataplane.flush(network.now);
     expect(fake.sent).toEqual([77, 77]);
     expect(arena.references[frame]).toBe(0);
     network.dataplane.updateHeld();

@@ -5,8 +5,8 @@
  *   node --expose-gc forward.mjs DIST FRAMES
  */
 import { join } from 'node:path';
-import { PerformanceObserver } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
+import { growthOf } from './heap.mjs';
 
 const [dist, frames] = process.argv.slice(2);
 const load = (file) => import(pathToFileURL(join(dist, 'src', file)).href);
@@ -67,23 +67,7 @@ function forward(count) {
   }
 }
 
-const collections = [];
-new PerformanceObserver((list) => collections.push(...list.getEntries())).observe({ entryTypes: ['gc'] });
-
-forward(3e6);
-globalThis.gc();
-const heap = process.memoryUsage();
-const begin = performance.now();
-forward(Number(frames));
-const end = performance.now();
-const { heapUsed, external } = process.memoryUsage();
-// The observer is told when the thread is idle.
-await new Promise((resolve) => setTimeout(resolve, 100));
-const during = collections.filter(({ startTime }) => startTime >= begin && startTime <= end).length;
+const growth = await growthOf(forward, 3e6, Number(frames));
 const transmitted = ports.reduce((sum, port) => sum + port.transmitted, 0);
 const drops = dataplane.links.drops.reduce((a, b) => a + b, 0);
-const growth = { heap: heapUsed - heap.heapUsed, external: external - heap.external };
-const total = collections.length;
-console.log(
-  JSON.stringify({ ...growth, collections: { during, total }, transmitted, drops, stations: dataplane.fdb.size }),
-);
+console.log(JSON.stringify({ ...growth, transmitted, drops, stations: dataplane.fdb.size }));

@@ -25,7 +25,7 @@ describe.skipIf(missing)(titled('carrier of a TAP', missing), () => {
   let [host, other]: Host[] = [];
 
   sceneOfAll(async (scene) => {
-    daemon = await scene.daemon();
+    daemon = await scene.daemon({ isSilent: true });
     [host, other] = await scene.hosts(2);
     await daemon.ip('link add br0 type bridge', 'link set br0 up');
     await daemon.ip(
@@ -112,7 +112,7 @@ describe.skipIf(missing)(titled('carrier of a packet port', missing), () => {
   let [edge, host]: Host[] = [];
 
   sceneOfAll(async (scene) => {
-    daemon = await scene.daemon();
+    daemon = await scene.daemon({ isSilent: true });
     [edge, host] = await scene.hosts(2);
     await edge.veth('uplink', host, 'eth0');
     await daemon.ip('link add br0 type bridge', 'link set br0 up');

@@ -47,7 +47,7 @@ describe.skipIf(missing)(titled('a configuration file', missing), () => {
     const file = join(scene.current.folder(), 'sluice.yaml');
     writeFileSync(file, yamlOf(hosts));
     const daemon = await scene.current.daemon({ args: ['-c', file] });
-    expect((await daemon.links()).map(({ ifname }) => ifname)).toEqual(['br0', 't1', 't2']);
+    expect((await daemon.links()).map(({ ifname }) => ifname)).toEqual(['lo', 'br0', 't1', 't2']);
     await carriesTraffic(daemon, hosts);
   });
 
@@ -97,7 +97,7 @@ describe.skipIf(missing)(titled('a configuration file', missing), () => {
     const daemon = await scene.current.daemon({ args: ['-c', file] });
     writeFileSync(file, yamlOf(hosts.slice(0, 2)));
     await daemon.must(`config apply ${file}`);
-    expect((await daemon.links()).map(({ ifname }) => ifname)).toEqual(['br0', 't1', 't2']);
+    expect((await daemon.links()).map(({ ifname }) => ifname)).toEqual(['lo', 'br0', 't1', 't2']);
     expect((await hosts[2].links()).map(({ ifname }) => ifname)).toEqual(['lo']);
     await carriesTraffic(daemon, hosts);
   });

@@ -209,7 +209,7 @@ describe.skipIf(missing)(titled('beside the kernel’s bridge', missing), () => 
   sceneOfAll(async (scene) => {
     const [kernelSide, sluiceSide, outside] = [await scene.host(), await scene.host(), await scene.host()];
     kernel = kernelSide;
-    daemon = await scene.daemon();
+    daemon = await scene.daemon({ isSilent: true });
     wires = scene.wires();
     for (const port of PORTS) {
       for (const [prefix, side] of [

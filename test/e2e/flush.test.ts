@@ -36,7 +36,7 @@ describe.skipIf(missing)(titled('bridge fdb flush', missing), () => {
   let host: Host;
 
   sceneOfAll(async (scene) => {
-    daemon = await scene.daemon();
+    daemon = await scene.daemon({ isSilent: true });
     [host] = await scene.hosts(1);
     await host.ip('link add br0 type bridge mcast_snooping 0', 'link set br0 up');
     await daemon.ip('link add br0 type bridge', 'link set br0 up');

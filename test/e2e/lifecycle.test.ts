@@ -273,7 +273,7 @@ describe.skipIf(missing)(titled('what it holds', missing), () => {
     await fail();
     expect(daemon.descriptors()).toBe(before);
     expect(await names(host)).toEqual(['lo', 'eth0']);
-    expect((await daemon.links()).map(({ ifname }) => ifname)).toEqual(['t1']);
+    expect((await daemon.links()).map(({ ifname }) => ifname)).toEqual(['lo', 't1']);
   });
 });
 

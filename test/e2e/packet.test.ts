@@ -27,7 +27,7 @@ describe.skipIf(missing)(titled('packet ports', missing), () => {
 
   /** Three veth pairs: `dev` of each in one namespace is a packet port, the other end is on a wire of that name. */
   sceneOfAll(async (scene) => {
-    daemon = await scene.daemon();
+    daemon = await scene.daemon({ isSilent: true });
     wires = scene.wires();
     edge = await scene.host();
     const far = await scene.host();
@@ -128,7 +128,7 @@ describe.skipIf(missing)(titled('a device on which the kernel answers too', miss
     /^the kernel's own stack has an address on "uplink" and answers to the same frames; stop it with: .*\n$/;
 
   async function device(): Promise<{ daemon: Daemon; edge: Host }> {
-    const daemon = await scene.current.daemon();
+    const daemon = await scene.current.daemon({ isSilent: true });
     const [edge, far] = await scene.current.hosts(2);
     await edge.veth('uplink', far, 'eth0');
     return { daemon, edge };
@@ -175,7 +175,7 @@ describe.skipIf(missingNft)(titled('behind a firewall', missingNft), () => {
   const scene = sceneOfEach();
 
   test('an ingress drop silences the kernel, and Sluice hears all the same', async () => {
-    const daemon = await scene.current.daemon();
+    const daemon = await scene.current.daemon({ isSilent: true });
     const wires = scene.current.wires();
     const [edge, far] = await scene.current.hosts(2);
     await edge.veth('p1', far, 'p1');

@@ -38,7 +38,7 @@ describe.skipIf(missing)(titled('MTUs', missing), () => {
   let [first, second, small]: Host[] = [];
 
   sceneOfAll(async (scene) => {
-    daemon = await scene.daemon();
+    daemon = await scene.daemon({ isSilent: true });
     wires = scene.wires();
     [first, second, small] = await scene.hosts(3);
     await daemon.ip('link add br0 type bridge', 'link set br0 up');
@@ -120,7 +120,7 @@ describe.skipIf(missing)(titled('the largest and the smallest', missing), () => 
   const scene = sceneOfEach();
 
   test('TAPs with the largest MTU there is', async () => {
-    const daemon = await scene.current.daemon();
+    const daemon = await scene.current.daemon({ isSilent: true });
     const [first, second] = await scene.current.hosts(2);
     await daemon.ip('link add br0 type bridge', 'link set br0 up');
     await tap(daemon, first, 't1', 1, 65521);
@@ -130,7 +130,7 @@ describe.skipIf(missing)(titled('the largest and the smallest', missing), () => 
   });
 
   test('runts are dropped by name, and jumbo frames where they do not fit', async () => {
-    const daemon = await scene.current.daemon();
+    const daemon = await scene.current.daemon({ isSilent: true });
     const host = await scene.current.host();
     const wires = scene.current.wires();
     const runts = Array.from({ length: HEADER }, (_, length) => frame(A, B, { length }));

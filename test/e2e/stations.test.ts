@@ -35,7 +35,7 @@ describe.skipIf(missing)(titled('stations', missing), () => {
   let sent = 0;
 
   sceneOfAll(async (scene) => {
-    daemon = await scene.daemon();
+    daemon = await scene.daemon({ isSilent: true });
     wires = scene.wires();
     hosts = await silentHosts(scene, daemon, wires);
   });

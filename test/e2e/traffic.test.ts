@@ -58,7 +58,7 @@ describe.skipIf(missingIperf)(titled('iperf3 between TAPs', missingIperf), () =>
 
   sceneOfAll(async (scene) => {
     hosts = await scene.hosts(2);
-    daemon = await scene.daemon();
+    daemon = await scene.daemon({ isSilent: true });
     await daemon.ip('link add br0 type bridge', 'link set br0 up');
     for (const [i, host] of hosts.entries()) await tapHost(daemon, host, `t${i + 1}`, i + 1);
   });
@@ -111,7 +111,7 @@ describe.skipIf(missing)(titled('data arrives whole', missing), () => {
 
   sceneOfAll(async (scene) => {
     [plain, offloading, other, wired, wired2] = await scene.hosts(5);
-    daemon = await scene.daemon();
+    daemon = await scene.daemon({ isSilent: true });
     await daemon.ip('link add br0 type bridge', 'link set br0 up');
     await tapHost(daemon, plain, 't1', 1, 'gso off');
     await tapHost(daemon, offloading, 't2', 2, 'gso on');

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { CaptureReader } from '../../src/io/pcap-file.js';
 
 const FIXTURES = process.env.SLUICE_FIXTURES ?? resolve(import.meta.dirname, '../../../shared/fixtures');
 
@@ -40,4 +41,16 @@ export function withFolder<T>(body: (folder: string) => T): T {
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** The frames of a capture that a link could carry. */
+export function framesOf(file: string): Uint8Array[] {
+  const reader = new CaptureReader(file);
+  const frames: Uint8Array[] = [];
+  while (reader.next()) {
+    const { bytes, at, captured } = reader.frame;
+    frames.push(bytes.slice(at, at + captured));
+  }
+  reader.close();
+  return frames;
 }

@@ -13,6 +13,8 @@ export interface DaemonOptions {
   host?: Host;
   /** Runs under these words: setpriv, unshare … */
   under?: string[];
+  /** Without IPv6: its stack says nothing of its own accord on links and bridges. Of Scene.daemon. */
+  isSilent?: boolean;
   /** More words of `sluice up`. */
   args?: string[];
 }

@@ -20,6 +20,10 @@ const TOOLS = {
   python3: ['python3', '--version'],
   setpriv: ['setpriv', '--version'],
   unshare: ['unshare', '--version'],
+  tracepath: ['tracepath', '-V'],
+  traceroute: ['traceroute', '--version'],
+  arping: ['arping', '-V'],
+  bird: ['bird', '--version'],
 } as const;
 
 export type Requirement = keyof typeof TOOLS | 'root' | 'tun';

@@ -40,6 +40,8 @@ export class Scene {
     const daemon = Daemon.launch(this.folder(), options);
     this.atEnd(() => daemon.stop());
     await daemon.program.says(/^sluice: ready$/m);
+    if (options.isSilent === true)
+      await daemon.ask({ op: 'sysctl.set', key: 'net.ipv6.conf.all.disable_ipv6', value: '1' });
     return daemon;
   }
 

@@ -1,0 +1,547 @@
+/*
+ * Routing as the kernel does it: the same commands for a kernel namespace and for a namespace of Sluice, the same frames into both, on the
+ * same kind of devices (veth), and every frame that comes out of every link compared byte for byte. Of packets that a router makes itself the IPv4
+ * identification is left out, which is random; and with it the header checksum, which is checked instead.
+ *
+ *   test ── k0 … k3 ── p0 … p3   a kernel namespace
+ *   test ── s0 … s3 ── p0 … p3   packet ports of Sluice
+ *
+ * Where the two differ and Sluice is right to differ, DIFFERENCES says why.
+ */
+import { beforeAll, describe, expect, test } from 'vitest';
+import { isRight } from '../../src/wire/checksum.js';
+import type { Daemon } from '../support/daemon.js';
+import type { Host } from '../support/host.js';
+import { icmp, ip4, ip6, pattern, seal4, tcp, udp } from '../support/packets.js';
+import { until } from '../support/program.js';
+import { lackingNamespaces, titled } from '../support/requirements.js';
+import { expectConserved, sceneOfAll } from '../support/scene.js';
+import type { Wires } from '../support/wires.js';
+
+const missing = lackingNamespaces('python3', 'ethtool');
+const PORTS = [0, 1, 2, 3];
+const SEED = 20_261_122;
+
+const own = (port: number): string => `02:00:00:00:0b:0${port}`;
+const host = (port: number, n = 9): string => `02:00:00:00:${(0x10 + port).toString(16)}:0${n}`;
+
+/** Many senders: a router that answers one of them with an error too often falls silent for a while, and the kernel's clock is not ours. */
+const CROWD = Array.from({ length: 60 }, (_, n) => 100 + n);
+
+/** Both routers, in words of iproute2. pN has 10.0.N.1/24 and 2001:db8:N::1/64. */
+const SETUP = [
+  ...PORTS.flatMap((port) => [
+    `link set p${port} up`,
+    `addr add 10.0.${port}.1/24 broadcast + dev p${port}`,
+    `addr add 2001:db8:${port}::1/64 dev p${port} nodad`,
+    `addr add fe80::1/64 dev p${port} nodad`,
+  ]),
+  'link set lo up',
+  ...PORTS.flatMap((port) => [
+    `neigh replace 10.0.${port}.9 lladdr ${host(port)} dev p${port} nud permanent`,
+    `neigh replace 10.0.${port}.8 lladdr ${host(port, 8)} dev p${port} nud permanent`,
+    ...CROWD.map((n) => `neigh replace 10.0.${port}.${n} lladdr ${host(port)} dev p${port} nud permanent`),
+    `neigh replace 2001:db8:${port}::9 lladdr ${host(port)} dev p${port} nud permanent`,
+    `neigh replace 2001:db8:${port}::8 lladdr ${host(port, 8)} dev p${port} nud permanent`,
+    `neigh replace fe80::9 lladdr ${host(port)} dev p${port} nud permanent`,
+  ]),
+  'route add 172.16.0.0/16 via 10.0.1.9',
+  'route add 172.16.5.0/24 via 10.0.2.9',
+  'route add 172.17.0.0/16 via 10.0.0.9',
+  'route add blackhole 172.20.0.0/16',
+  'route add unreachable 172.21.0.0/16',
+  'route add prohibit 172.22.0.0/16',
+  'route add throw 172.23.0.0/16',
+  'route add 172.24.0.0/16 via 10.0.3.9 mtu 1000',
+  'route add 172.25.0.0/16 via inet6 2001:db8:2::9 dev p2',
+  'route add 2001:db8:100::/48 via 2001:db8:1::9',
+  'route add 2001:db8:100:5::/64 via 2001:db8:2::9',
+  'route add 2001:db8:101::/48 via fe80::9 dev p3',
+  'route add 2001:db8:102::/48 via 2001:db8:::9'.replace(':::', ':0::'),
+  'route add blackhole 2001:db8:110::/48',
+  'route add unreachable 2001:db8:111::/48',
+  'route add prohibit 2001:db8:112::/48',
+];
+
+const SYSCTLS = [
+  'net.ipv4.ip_forward=1',
+  'net.ipv6.conf.all.forwarding=1',
+  // Every error, so that each can be compared.
+  'net.ipv4.icmp_ratelimit=0',
+  'net.ipv4.icmp_msgs_per_sec=100000',
+  'net.ipv4.icmp_msgs_burst=100000',
+  'net.ipv6.icmp.ratelimit=0',
+  ...PORTS.map((port) => `net.ipv4.conf.p${port}.rp_filter=0`),
+  'net.ipv4.conf.all.rp_filter=0',
+];
+
+interface Sent {
+  port: number;
+  bytes: Uint8Array;
+  what: string;
+}
+
+function generator(seed: number): (n: number) => number {
+  let state = seed | 0 || 1;
+  return (n) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % n;
+  };
+}
+
+type Random = (n: number) => number;
+
+function pick<T>(random: Random, list: readonly T[]): T {
+  return list[random(list.length)];
+}
+
+// --- frames --------------------------------------------------------------------------------------
+
+const DESTINATIONS4 = [
+  ...PORTS.flatMap((port) => [`10.0.${port}.9`, `10.0.${port}.8`, `10.0.${port}.1`, `10.0.${port}.255`]),
+  '172.16.1.1',
+  '172.16.5.1',
+  '172.17.0.1',
+  '172.20.0.1',
+  '172.21.0.1',
+  '172.22.0.1',
+  '172.23.0.1',
+  '172.24.0.1',
+  '172.25.0.1',
+  '192.0.2.1',
+  '255.255.255.255',
+  '127.0.0.1',
+  '0.0.0.0',
+  '224.0.0.1',
+  '224.0.0.251',
+  '239.1.2.3',
+  '240.0.0.1',
+];
+
+const SOURCES4 = (port: number): string[] => [
+  ...CROWD.map((n) => `10.0.${port}.${n}`),
+  `10.0.${port}.8`,
+  `10.0.${(port + 1) % 4}.9`,
+  '172.16.1.1',
+  '192.0.2.7',
+  `10.0.${port}.1`,
+  '0.0.0.0',
+  '127.0.0.1',
+  '224.0.0.1',
+  '255.255.255.255',
+  '240.0.0.5',
+];
+
+function payload4(random: Random, source: string, destination: string): { protocol: number; payload: Uint8Array; what: string } {
+  const data = pattern(pick(random, [0, 8, 56, 100, 500, 900, 952, 1200, 1400, 1452]), random(256));
+  switch (random(7)) {
+    case 0:
+      return { protocol: 1, payload: icmp(8, 0, (random(65536) << 16) | 1, data), what: `echo ${data.length}` };
+    case 1:
+      return { protocol: 6, payload: tcp(source, destination, 1000 + random(9), 80, { flags: pick(random, [2, 16, 4, 18, 1, 0]), data: data.subarray(0, 20) }), what: 'tcp' };
+    case 2:
+      return { protocol: pick(random, [2, 47, 50, 132, 253]), payload: data, what: 'other protocol' };
+    case 3:
+      return { protocol: 1, payload: icmp(pick(random, [0, 3, 11, 5, 12, 17, 40]), random(3), 0, data), what: 'icmp' };
+    default:
+      return { protocol: 17, payload: udp(source, destination, 1000 + random(9), pick(random, [9, 33434]), data), what: `udp ${data.length}` };
+  }
+}
+
+const OPTIONS4: Uint8Array[] = [
+  Uint8Array.of(1, 1, 1, 0),
+  Uint8Array.of(7, 7, 4, 0, 0, 0, 0, 0),
+  Uint8Array.of(7, 11, 8, 10, 0, 0, 9, 0, 0, 0, 0, 0),
+  Uint8Array.of(148, 4, 0, 0),
+  Uint8Array.of(7, 40, 4, 0),
+  Uint8Array.of(7, 2, 4, 0),
+  Uint8Array.of(7, 7, 3, 0, 0, 0, 0, 0),
+  Uint8Array.of(131, 7, 4, 10, 0, 1, 9, 0),
+  Uint8Array.of(137, 7, 4, 10, 0, 1, 9, 0),
+  Uint8Array.of(30, 4, 1, 2),
+  Uint8Array.of(30, 0, 1, 2),
+];
+
+function spoil4(random: Random, frame: Uint8Array): string {
+  switch (random(8)) {
+    case 0:
+      frame[24] ^= 1;
+      return 'bad checksum';
+    case 1:
+      frame[14] = 0x55;
+      seal4(frame);
+      return 'version 5';
+    case 2:
+      frame[14] = 0x44;
+      seal4(frame);
+      return 'short header';
+    case 3:
+      frame[16] = 0xff;
+      seal4(frame);
+      return 'total length beyond the frame';
+    case 4:
+      frame[16] = 0;
+      frame[17] = 19;
+      seal4(frame);
+      return 'total length within the header';
+    case 5:
+      frame[14] = 0x4f;
+      return 'header beyond';
+    case 6:
+      frame[0] = 0x01;
+      return 'to a link-layer group';
+    default:
+      frame.set([0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 0);
+      return 'to the link-layer broadcast';
+  }
+}
+
+function frame4(random: Random): Sent {
+  const port = random(4);
+  const source = pick(random, SOURCES4(port));
+  const destination = pick(random, DESTINATIONS4);
+  const { protocol, payload, what } = payload4(random, source, destination);
+  const options = random(8) === 0 ? pick(random, OPTIONS4) : undefined;
+  // Fragments for the router itself would wait for the others, and be answered half a minute later.
+  const isForUs = /^10\.0\.\d\.(1|255)$|^2[245]/.test(destination);
+  const fragment = isForUs ? 0 : pick(random, [0, 0, 0, 0x4000, 0x4000, 0x2000, 0x0001, 0x2010, 0x6000]);
+  const ttl = pick(random, [64, 64, 64, 64, 64, 255, 2, 1, 0]);
+  const short = payload.subarray(0, Math.min(payload.length, 1480 - (options?.length ?? 0)));
+  const padding = random(6) === 0 ? random(20) : 0;
+  const bytes = ip4({
+    to: random(30) === 0 ? host(port, 7) : own(port),
+    from: host(port),
+    source,
+    destination,
+    protocol,
+    payload: short,
+    ttl,
+    tos: pick(random, [0, 0, 0x10, 0xb8, 3]),
+    id: random(65536),
+    fragment,
+    padding: Math.min(padding, 1500 - 20 - (options?.length ?? 0) - short.length),
+    ...(options === undefined ? {} : { options }),
+  });
+  const spoiled = random(12) === 0 ? `, ${spoil4(random, bytes)}` : '';
+  return {
+    port,
+    bytes,
+    what: `p${port}: ${source} > ${destination} ${what}, ttl ${ttl}, fragment ${fragment.toString(16)}, options ${options?.join(' ') ?? 'none'}${spoiled}`,
+  };
+}
+
+const DESTINATIONS6 = [
+  ...PORTS.flatMap((port) => [`2001:db8:${port}::9`, `2001:db8:${port}::8`, `2001:db8:${port}::1`]),
+  '2001:db8:100::1',
+  '2001:db8:100:5::1',
+  '2001:db8:101::1',
+  '2001:db8:102::1',
+  '2001:db8:110::1',
+  '2001:db8:111::1',
+  '2001:db8:112::1',
+  '2001:db8:ffff::1',
+  'fe80::9',
+  'ff02::1',
+  'ff02::2',
+  'ff02::fb',
+  'ff05::2',
+  'ff01::1',
+  '::1',
+  '::',
+];
+
+const SOURCES6 = (port: number): string[] => [
+  ...Array.from({ length: 12 }, () => `2001:db8:${port}::9`),
+  `2001:db8:${port}::8`,
+  `2001:db8:${(port + 1) % 4}::9`,
+  '2001:db8:100::1',
+  'fe80::9',
+  '::',
+  '::1',
+  'ff02::1',
+];
+
+const HOP_BY_HOP: Uint8Array[] = [
+  Uint8Array.of(0, 0, 1, 4, 0, 0, 0, 0),
+  Uint8Array.of(0, 0, 5, 2, 0, 0, 1, 0),
+  Uint8Array.of(0, 0, 0x1e, 4, 0, 0, 0, 0),
+  Uint8Array.of(0, 0, 0x5e, 4, 0, 0, 0, 0),
+  Uint8Array.of(0, 0, 0x9e, 4, 0, 0, 0, 0),
+  Uint8Array.of(0, 0, 0xde, 4, 0, 0, 0, 0),
+  Uint8Array.of(0, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+  Uint8Array.of(0, 9, 1, 4, 0, 0, 0, 0),
+];
+
+function payload6(random: Random, source: string, destination: string): { nextHeader: number; payload: Uint8Array; what: string } {
+  const data = pattern(pick(random, [0, 8, 56, 100, 500, 900, 1200, 1400, 1432]), random(256));
+  switch (random(7)) {
+    case 0:
+      return { nextHeader: 58, payload: icmp(128, 0, (random(65536) << 16) | 1, data, [source, destination]), what: `echo ${data.length}` };
+    case 1:
+      return { nextHeader: 6, payload: tcp(source, destination, 1000 + random(9), 80, { flags: pick(random, [2, 16, 4, 18, 1]), data: data.subarray(0, 20) }), what: 'tcp' };
+    case 2:
+      return { nextHeader: pick(random, [47, 50, 132, 253, 59]), payload: data, what: 'other protocol' };
+    case 3:
+      return { nextHeader: 58, payload: icmp(pick(random, [1, 2, 3, 4, 100, 127, 129, 200]), 0, 1280, data.subarray(0, 100), [source, destination]), what: 'icmpv6' };
+    default:
+      return { nextHeader: 17, payload: udp(source, destination, 1000 + random(9), pick(random, [9, 33434]), data), what: `udp ${data.length}` };
+  }
+}
+
+function frame6(random: Random): Sent {
+  const port = random(4);
+  const source = pick(random, SOURCES6(port));
+  const destination = pick(random, DESTINATIONS6);
+  let { nextHeader, payload, what } = payload6(random, source, destination);
+  if (random(8) === 0) {
+    const header = Uint8Array.from(pick(random, HOP_BY_HOP));
+    header[0] = nextHeader;
+    what += ` behind hop-by-hop ${header.join(' ')}`;
+    nextHeader = 0;
+    payload = Uint8Array.from([...header, ...payload.subarray(0, 1440 - header.length)]);
+  }
+  const hopLimit = pick(random, [64, 64, 64, 64, 255, 2, 1, 0]);
+  const bytes = ip6({
+    to: random(30) === 0 ? host(port, 7) : own(port),
+    from: host(port),
+    source,
+    destination,
+    nextHeader,
+    payload,
+    hopLimit,
+    trafficClass: pick(random, [0, 0, 0xb8, 3]),
+    flowLabel: random(0xfffff),
+  });
+  const spoiled = random(12) === 0 ? `, ${spoil6(random, bytes)}` : '';
+  return { port, bytes, what: `p${port}: ${source} > ${destination} ${what}, hop limit ${hopLimit}${spoiled}` };
+}
+
+function spoil6(random: Random, frame: Uint8Array): string {
+  switch (random(4)) {
+    case 0:
+      frame[14] = 0x50;
+      return 'version 5';
+    case 1:
+      frame[18] = 0x7f;
+      return 'payload length beyond the frame';
+    case 2:
+      frame[0] = 0x33;
+      return 'to a link-layer group';
+    default:
+      frame.set([0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 0);
+      return 'to the link-layer broadcast';
+  }
+}
+
+// --- comparison ----------------------------------------------------------------------------------
+
+/** What a router says at a time of its own choosing: ARP, neighbour discovery and multicast listener reports. */
+function isOfOwnAccord(frame: Buffer): boolean {
+  if (frame[12] === 8 && frame[13] === 6) return true;
+  if (frame[12] !== 0x86) return false;
+  const icmp = frame[20] === 0 ? 62 : 54;
+  const isIcmp6 = frame[20] === 58 || (frame[20] === 0 && frame[54] === 58);
+  return isIcmp6 && ((frame[icmp] >= 130 && frame[icmp] <= 137) || frame[icmp] === 143);
+}
+
+/** What of a frame is compared: of those that a router made itself all but the identification. */
+function normal(frame: Buffer): string {
+  const bytes = Uint8Array.from(frame);
+  const isIcmp = bytes[12] === 8 && bytes[13] === 0 && bytes[23] === 1;
+  const isReset = bytes[12] === 8 && bytes[13] === 0 && bytes[23] === 6 && (bytes[47] & 4) !== 0;
+  const isOwn = bytes[26] === 10 && bytes[27] === 0 && bytes[29] === 1;
+  if ((isIcmp || isReset) && isOwn) {
+    const isChecksumRight = isRight(bytes, 14, (bytes[14] & 15) << 2, 0);
+    bytes.fill(0, 18, 20);
+    bytes.fill(isChecksumRight ? 0 : 0xee, 24, 26);
+  }
+  // What a router says of its own accord has a flow label of its own making (auto_flowlabels).
+  const isIpv6 = bytes[12] === 0x86 && bytes[13] === 0xdd && bytes[14] >>> 4 === 6;
+  const isOwn6 = isIpv6 && (bytes[22] === 0x20 || bytes[22] === 0xfe) && bytes[37] === 1;
+  if (isOwn6) bytes.fill(0, 15, 18);
+  return Buffer.from(bytes).toString('hex');
+}
+
+/** Cases in which the arms differ, and why Sluice is right to. */
+const DIFFERENCES: Array<{ why: string; isSo(sent: Sent): boolean }> = [];
+
+interface Case {
+  title: string;
+  /** Words of `ip` beside SETUP. */
+  lines?: string[];
+  undo?: string[];
+  sysctls?: string[];
+  reset?: string[];
+  frames: Sent[];
+}
+
+function many(count: number, seed: number, make: (random: Random) => Sent): Sent[] {
+  const random = generator(seed);
+  return Array.from({ length: count }, () => make(random));
+}
+
+const CASES: Case[] = [
+  ...[1, 2, 3].map((n) => ({ title: `IPv4, seed ${n}`, frames: many(120, SEED + n, frame4) })),
+  ...[1, 2, 3].map((n) => ({ title: `IPv6, seed ${n}`, frames: many(120, SEED + n * 100, frame6) })),
+  {
+    title: 'a small MTU on the way out',
+    lines: ['link set p1 mtu 1280', 'link set p2 mtu 1280'],
+    undo: ['link set p1 mtu 1500', 'link set p2 mtu 1500'],
+    // What is too long for p1 and p2 cannot be sent to them either.
+    frames: [...many(120, SEED + 11, frame4), ...many(120, SEED + 12, frame6)].filter(({ port }) => port % 3 === 0),
+  },
+  {
+    title: 'strict reverse path filter',
+    sysctls: ['net.ipv4.conf.all.rp_filter=1'],
+    reset: ['net.ipv4.conf.all.rp_filter=0'],
+    frames: many(100, SEED + 13, frame4),
+  },
+  {
+    title: 'loose reverse path filter',
+    sysctls: ['net.ipv4.conf.all.rp_filter=2'],
+    reset: ['net.ipv4.conf.all.rp_filter=0'],
+    frames: many(100, SEED + 14, frame4),
+  },
+  {
+    title: 'forwarding off',
+    sysctls: ['net.ipv4.ip_forward=0', 'net.ipv6.conf.all.forwarding=0'],
+    reset: ['net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'],
+    frames: [...many(60, SEED + 15, frame4), ...many(60, SEED + 16, frame6)],
+  },
+  {
+    title: 'rules',
+    lines: [
+      'rule add from 10.0.0.0/24 table 100',
+      'rule add to 172.17.0.0/16 iif p1 prohibit',
+      'rule add ipproto udp dport 9 blackhole',
+      'rule add iif p3 unreachable',
+      'route add default via 10.0.3.9 table 100',
+      'route add 172.16.0.0/16 via 10.0.2.8 table 100',
+    ],
+    undo: [
+      'rule del from 10.0.0.0/24 table 100',
+      'rule del to 172.17.0.0/16 iif p1 prohibit',
+      'rule del ipproto udp dport 9 blackhole',
+      'rule del iif p3 unreachable',
+      'route flush table 100',
+    ],
+    frames: many(120, SEED + 17, frame4),
+  },
+];
+
+describe.skipIf(missing)(titled('beside the kernel’s router', missing), () => {
+  let daemon: Daemon;
+  let wires: Wires;
+  let kernel: Host;
+  let received = 0;
+
+  sceneOfAll(async (scene) => {
+    const [kernelSide, sluiceSide, outside] = [await scene.host(), await scene.host(), await scene.host()];
+    kernel = kernelSide;
+    daemon = await scene.daemon();
+    wires = scene.wires();
+    await kernel.must('sysctl -qw net.ipv6.conf.default.addr_gen_mode=1');
+    for (const port of PORTS) {
+      for (const [prefix, side] of [
+        ['k', kernelSide],
+        ['s', sluiceSide],
+      ] as const) {
+        await side.veth(`p${port}`, outside, `${prefix}${port}`);
+        await side.ip(`link set p${port} address ${own(port)}`);
+        await wires.open(`${prefix}${port}`, outside, `${prefix}${port}`);
+      }
+      await daemon.must(`ip link add p${port} address ${own(port)} type packet dev p${port} netns ${sluiceSide.name}`);
+      await daemon.must(`ip link set p${port} addrgenmode none`);
+      await kernel.ip(`link set p${port} addrgenmode none`);
+      await kernel.must(`sysctl -qw net.ipv6.conf.p${port}.disable_ipv6=0`);
+      // What it says itself is to be seen with its checksum.
+      await kernel.must(`ethtool -K p${port} tx off`);
+    }
+  });
+
+  async function sysctl(settings: string[]): Promise<void> {
+    if (settings.length === 0) return;
+    await kernel.must(`sysctl -qw ${settings.join(' ')}`);
+    await daemon.must(`sysctl -qw ${settings.join(' ')}`);
+  }
+
+  async function configure(lines: string[]): Promise<void> {
+    if (lines.length === 0) return;
+    await kernel.ip(...lines);
+    await daemon.ip(...lines);
+  }
+
+  beforeAll(async () => {
+    await sysctl(SYSCTLS);
+    await configure(SETUP);
+    for (const port of PORTS) await until(`p${port} has a carrier`, () => daemon.hasFlag(`p${port}`, 'LOWER_UP'));
+  });
+
+  /** Sends frames into both routers, and waits until Sluice has done with them; the kernel's has when the sender returns. */
+  async function send(frames: Sent[]): Promise<void> {
+    for (const { port, bytes } of frames) {
+      await wires.send(`k${port}`, bytes);
+      await wires.send(`s${port}`, bytes);
+    }
+    received += frames.length;
+    await until('Sluice has received them', async () => {
+      const { links } = await daemon.status();
+      return PORTS.reduce((sum, n) => sum + links[`p${n}`].received, 0) >= received;
+    });
+  }
+
+  async function outputs(prefix: string): Promise<string[]> {
+    const each = await wires.drainAll(PORTS.map((port) => `${prefix}${port}`));
+    // Frames from several ports overtake each other on the way to one.
+    return each.flatMap((list, port) =>
+      list
+        .filter((bytes) => !isOfOwnAccord(bytes))
+        .map((bytes) => `p${port} ${normal(bytes)}`)
+        .sort(),
+    );
+  }
+
+  async function expectAlike(frames: Sent[]): Promise<void> {
+    const { links } = await daemon.atRest();
+    received = PORTS.reduce((sum, port) => sum + links[`p${port}`].received, 0);
+    await outputs('k');
+    await outputs('s');
+    let total = 0;
+    for (let from = 0; from < frames.length; from += 20) {
+      const part = frames.slice(from, from + 20);
+      await send(part);
+      const theirs = await outputs('k');
+      const ours = await outputs('s');
+      total += theirs.length;
+      if (JSON.stringify(ours) !== JSON.stringify(theirs)) await explain(part);
+      expect(ours).toEqual(theirs);
+    }
+    expect(total, 'something comes out').toBeGreaterThan(0);
+  }
+
+  /** Sends them again, one by one, to find the one that makes the difference. */
+  async function explain(frames: Sent[]): Promise<void> {
+    for (const sent of frames) {
+      if (DIFFERENCES.some(({ isSo }) => isSo(sent))) continue;
+      await send([sent]);
+      const theirs = await outputs('k');
+      const ours = await outputs('s');
+      expect(ours, sent.what).toEqual(theirs);
+    }
+  }
+
+  test.each(CASES.map((one): [string, Case] => [one.title, one]))('%s', async (_, { lines, undo, sysctls, reset, frames }) => {
+    await configure(lines ?? []);
+    await sysctl(sysctls ?? []);
+    try {
+      await expectAlike(frames.filter((sent) => !DIFFERENCES.some(({ isSo }) => isSo(sent))));
+    } finally {
+      await sysctl(reset ?? []);
+      await configure(undo ?? []);
+    }
+  }, 120_000);
+
+  test('at rest every frame is accounted for', () => expectConserved(daemon));
+});
