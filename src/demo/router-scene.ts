@@ -63,8 +63,8 @@ const QUESTIONS: Question[] = [
   },
   {
     what: 'A network that no route leads to: the router says so',
-    command: '-n r ip route get 192.0.2.1',
-    answers: [/unreachable/],
+    command: '-n a ping -c 1 -W 2 192.0.2.1',
+    answers: [/From 10\.1\.0\.1 icmp_seq=1 Destination Net Unreachable/],
   },
   {
     what: 'A host that is not there: the router asked for it three times, a second apart',

@@ -32,6 +32,7 @@ describe.skipIf(missing)(titled('programs across the router', missing), () => {
       'addr add 10.2.0.1/24 dev t2',
       'addr add fd01::1/64 dev t1 nodad',
       'addr add fd02::1/64 dev t2 nodad',
+      'link set lo up',
       'link set t1 up',
       'link set t2 up',
     );
