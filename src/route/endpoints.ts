@@ -21,6 +21,7 @@ import { Icmp } from '../wire/icmp.js';
 import * as ipv4 from '../wire/ipv4.js';
 import { Protocol } from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
+import { Errno, errnoOf } from './errno.js';
 import { MTU_LOCK, NextHop, NoRoute, Route, RouteType } from './fib.js';
 import type { Inet } from './inet.js';
 
@@ -37,18 +38,6 @@ export const ND = 256;
 export const ANY_LINK = -1;
 
 /** Negative, as calls answer them. */
-const enum Errno {
-  EACCES = -13,
-  ENODEV = -19,
-  EINVAL = -22,
-  EMSGSIZE = -90,
-  EADDRNOTAVAIL = -99,
-  ENETDOWN = -100,
-  ENETUNREACH = -101,
-  ENOBUFS = -105,
-  EHOSTUNREACH = -113,
-}
-
 /** Of a look-up: no source, and the destination behind it. */
 const $addresses = new Uint8Array(32);
 
@@ -327,7 +316,7 @@ export class Endpoints {
     const { inet } = this;
     this.setFlow(namespace, link);
     const route = inet.fib.lookup4(namespace, destination, 0);
-    const errno = this.errnoOf(route);
+    const errno = errnoOf(this.inet.fib, route);
     // Bound to a link, a destination without a route counts as on that link (ip_route_output_key_hash_rcu).
     if (errno !== 0 && (link === ANY_LINK || route > 0)) return errno;
     const type = route > 0 ? inet.fib.routes[(route << Route.SHIFT) + Route.TYPE] : RouteType.UNICAST;
@@ -345,22 +334,11 @@ export class Endpoints {
     if (!isBound) {
       this.setFlow(namespace, link);
       const route = inet.fib.lookup6(namespace, $addresses, 16, 0);
-      const errno = this.errnoOf(route);
+      const errno = errnoOf(this.inet.fib, route);
       if (errno !== 0) return errno;
     }
     const out = new Uint8Array(16);
     return inet.ip6.source(namespace, isBound ? link : 0, $addresses, 16, out) ? out : Errno.EADDRNOTAVAIL;
-  }
-
-  /** Why a packet may not go by what a look-up answered; 0: it may. */
-  private errnoOf(route: number): number {
-    if (route === NoRoute.PROHIBITED) return Errno.EACCES;
-    if (route === NoRoute.BLACKHOLE) return Errno.EINVAL;
-    if (route <= 0) return Errno.ENETUNREACH;
-    const type = this.inet.fib.routes[(route << Route.SHIFT) + Route.TYPE];
-    if (type === RouteType.UNREACHABLE) return Errno.EHOSTUNREACH;
-    if (type === RouteType.PROHIBIT) return Errno.EACCES;
-    return type === RouteType.BLACKHOLE ? Errno.EINVAL : 0;
   }
 
   /** The longest packet that gets to a destination whole, as far as is known; 0: no route leads there. */

@@ -20,6 +20,7 @@ import * as ipv4 from '../wire/ipv4.js';
 import { Protocol } from '../wire/ipv4.js';
 import { Address4, Scope } from './addresses.js';
 import { Conf4 } from './conf.js';
+import { Errno, errnoOf } from './errno.js';
 import { NextHop, NoRoute, Route, RouteType } from './fib.js';
 import { flowHash4 } from './flow-hash.js';
 import { fragment4, MAX_FRAGMENTS } from './fragment.js';
@@ -41,15 +42,6 @@ const enum Unreachable {
 }
 
 const TIME_EXCEEDED = 11;
-
-/** Results of `send`. */
-const enum Errno {
-  INVALID = -22,
-  ACCESS = -13,
-  TOO_LONG = -90,
-  NO_NETWORK = -101,
-  NO_HOST = -113,
-}
 
 /** Bytes of an address in network order, of a little-endian word. */
 function swap32(word: number): number {
@@ -432,34 +424,12 @@ export class Ip4 {
       flow.iif = inet.loopback[namespace];
     }
     const route = inet.fib.lookup4(namespace, destination, ipv4.source(bytes, at));
-    const errno = this.sendError(route);
+    const errno = errnoOf(inet.fib, route);
     if (errno !== 0) {
       inet.drop(frame, DropReason.NO_ROUTE);
       return errno;
     }
     return this.sendBy(frame, namespace, route, destination, now);
-  }
-
-  private sendError(route: number): number {
-    switch (this.typeOf(route)) {
-      case RouteType.UNICAST:
-      case RouteType.LOCAL:
-      case RouteType.BROADCAST:
-      case RouteType.MULTICAST:
-        return 0;
-      case RouteType.BLACKHOLE:
-        return Errno.INVALID;
-      case RouteType.UNREACHABLE:
-        return Errno.NO_HOST;
-      case RouteType.PROHIBIT:
-        return Errno.ACCESS;
-      default:
-        return route === NoRoute.BLACKHOLE
-          ? Errno.INVALID
-          : route === NoRoute.PROHIBITED
-            ? Errno.ACCESS
-            : Errno.NO_NETWORK;
-    }
   }
 
   private sendBy(frame: Frame, namespace: Namespace, route: number, destination: number, now: number): number {
@@ -469,7 +439,7 @@ export class Ip4 {
     const hop = this.select(route, frame);
     if (hop < 0) {
       inet.drop(frame, DropReason.NO_ROUTE);
-      return Errno.NO_NETWORK;
+      return Errno.ENETUNREACH;
     }
     const isLocal = this.typeOf(route) === RouteType.LOCAL;
     const out = isLocal ? inet.loopback[namespace] : inet.fib.nexthops[hop + NextHop.LINK];
@@ -482,7 +452,7 @@ export class Ip4 {
     const mtu = Math.min(inet.pmtu.mtuOf(known) || limit, limit);
     if (ipv4.isDontFragment(bytes, at) && this.longestPacket(frame) > mtu) {
       inet.drop(frame, DropReason.TOO_BIG);
-      return Errno.TOO_LONG;
+      return Errno.EMSGSIZE;
     }
     if (isLocal) this.sendToSelf(frame, out);
     else this.output(frame, hop, destination, mtu, now, inet.pmtu.gatewayOf(known));

@@ -17,6 +17,7 @@ import { read16, read32, write16, write32 } from '../wire/field.js';
 import { Protocol } from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import { Conf6 } from './conf.js';
+import { Errno, errnoOf } from './errno.js';
 import { NextHop, NoRoute, Route, RouteType } from './fib.js';
 import { flowHash6 } from './flow-hash.js';
 import { fragment6, MAX_FRAGMENTS } from './fragment.js';
@@ -37,14 +38,6 @@ const TIME_EXCEEDED = 3;
 
 /** The least MTU of a link that carries IPv6 (RFC 8200 §5). */
 export const MIN_MTU6 = 1280;
-
-const enum Errno {
-  INVALID = -22,
-  ACCESS = -13,
-  TOO_LONG = -90,
-  NO_NETWORK = -101,
-  NO_HOST = -113,
-}
 
 /** Routes as look-ups of link-local and multicast destinations answer them: the link itself. */
 const ON_LINK = -100;
@@ -356,7 +349,7 @@ export class Ip6 {
     const destination = inet.network(frame) + ipv6.Ipv6.DESTINATION;
     const route = this.routeOut(namespace, link, bytes, destination);
     if (route === ON_LINK) return this.sendOn(frame, link, destination, now);
-    const errno = this.sendError(route);
+    const errno = errnoOf(inet.fib, route);
     if (errno !== 0) {
       inet.drop(frame, DropReason.NO_ROUTE);
       return errno;
@@ -380,27 +373,6 @@ export class Ip6 {
     return fib.lookup6(namespace, bytes, destination, destination - 16);
   }
 
-  private sendError(route: number): number {
-    switch (this.typeOf(route)) {
-      case RouteType.UNICAST:
-      case RouteType.LOCAL:
-      case RouteType.ANYCAST:
-        return 0;
-      case RouteType.BLACKHOLE:
-        return Errno.INVALID;
-      case RouteType.PROHIBIT:
-        return Errno.ACCESS;
-      case RouteType.UNREACHABLE:
-        return Errno.NO_HOST;
-      default:
-        return route === NoRoute.BLACKHOLE
-          ? Errno.INVALID
-          : route === NoRoute.PROHIBITED
-            ? Errno.ACCESS
-            : Errno.NO_NETWORK;
-    }
-  }
-
   private sendOn(frame: Frame, link: Link, destination: number, now: number): number {
     if (this.isOwn(link, destination)) this.sendToSelf(frame, this.inet.loopback[this.inet.namespaceOf(link)]);
     else this.outputOn(frame, link, now);
@@ -418,7 +390,7 @@ export class Ip6 {
     const hop = this.select(route, frame);
     if (hop < 0) {
       inet.drop(frame, DropReason.NO_ROUTE);
-      return Errno.NO_NETWORK;
+      return Errno.ENETUNREACH;
     }
     const out = inet.fib.nexthops[hop + NextHop.LINK];
     const destination = inet.network(frame) + ipv6.Ipv6.DESTINATION;
