@@ -64,6 +64,7 @@ export class HostStack implements LinkObserver {
       post: (calls) => this.engine.post(calls),
       solicitRouters: (link, source) => this.solicitRouters(link, source),
       listen: (link, isOn) => this.listen(link, isOn),
+      addressesChanged: (link) => this.services.addressesChanged(link),
       log: (link, text) => this.owner.log('warn', link.name, text),
       after: (ms, action) => {
         const timer = setTimeout(action, ms);

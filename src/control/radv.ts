@@ -106,6 +106,8 @@ export class AdvertisedLink {
   private isActive = false;
   private sent = 0;
   private solicited = 0;
+  /** Prefixes of the last advertisement. */
+  private advertised = '';
 
   constructor(
     readonly link: ServiceLink,
@@ -178,6 +180,13 @@ export class AdvertisedLink {
     this.turn();
   }
 
+  /** Where its addresses say what is advertised, hosts hear of a new one soon. */
+  addressesChanged(): void {
+    const isNew = this.options.prefixes === undefined && this.advertised !== prefixText(this.prefixes());
+    if (isNew) this.advertiser.solicited(this.host.nowMs());
+    if (isNew || !this.isActive) this.turn();
+  }
+
   private source(): Uint8Array | undefined {
     const own = this.host.addresses(this.link);
     return own.find(({ address, isTentative }) => address[0] === 0xfe && (address[1] & 0xc0) === 0x80 && !isTentative)
@@ -192,11 +201,11 @@ export class AdvertisedLink {
 
   /** Without prefixes of its own: those of the link's global addresses. */
   private prefixes(): PrefixInformation[] {
-    const own = this.host
-      .addresses(this.link)
-      .filter(({ address, length, isTentative }) => isGlobal(address) && length < 128 && !isTentative);
+    const own = this.host.addresses(this.link).filter(({ address, length }) => isGlobal(address) && length < 128);
     const all = own.map(({ address, length }) => ({ prefix: prefixOf(address, length), length }));
-    const single = new Map(all.map((each) => [`${Buffer.from(each.prefix).toString('hex')}/${each.length}`, each]));
+    const single = new Map(
+      all.map((each) => [`${Buffer.from(each.prefix).toString('hex')}/${each.length}`, each] as const),
+    );
     const times = { validS: VALID_S, preferredS: PREFERRED_S };
     return [...single.values()].map((each) => ({ ...each, onLink: true, autonomous: each.length === 64, ...times }));
   }
@@ -208,6 +217,7 @@ export class AdvertisedLink {
     const message = buildAdvertisement({ ...advertisement, prefixes, sourceMac });
     const packet = icmpPacket({ source, destination: ALL_NODES }, message, { ttl: 255 });
     this.sent++;
+    this.advertised = prefixText(prefixes);
     await this.host.sockets.sendFrame(number, frameOf(groupMac(ALL_NODES), sourceMac, packet));
   }
 
@@ -221,6 +231,10 @@ export class AdvertisedLink {
       solicited: this.solicited,
     };
   }
+}
+
+function prefixText(prefixes: PrefixInformation[]): string {
+  return prefixes.map(({ prefix, length }) => `${Buffer.from(prefix).toString('hex')}/${length}`).join();
 }
 
 /** Of the last advertisement: the servers are not to be asked any more, either (RFC 8106 §5.1). */

@@ -197,6 +197,11 @@ export class Services {
     this.advertisers.of(link)?.linkChanged();
   }
 
+  /** It has other IPv6 addresses than before. */
+  addressesChanged(link: ServiceLink): void {
+    this.advertisers.of(link)?.addressesChanged();
+  }
+
   /** It is gone, or in another namespace now. */
   linkRemoved(link: ServiceLink): void {
     const ended = [

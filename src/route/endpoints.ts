@@ -22,7 +22,7 @@ import * as ipv4 from '../wire/ipv4.js';
 import { Protocol } from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import { Errno, errnoOf } from './errno.js';
-import { MTU_LOCK, NextHop, NoRoute, Route, RouteType } from './fib.js';
+import { MTU_LOCK, NextHop, Route, RouteType } from './fib.js';
 import type { Inet } from './inet.js';
 
 /** Of the fragment header, which stands alone in front of a first fragment's transport header. */
@@ -37,7 +37,6 @@ export const ND = 256;
 /** Of an endpoint that is bound to no link: packets of all links of its namespace. */
 export const ANY_LINK = -1;
 
-/** Negative, as calls answer them. */
 /** Of a look-up: no source, and the destination behind it. */
 const $addresses = new Uint8Array(32);
 

@@ -162,6 +162,8 @@ class World implements Tables6<Link6>, Host6<Link6> {
     this.isListening = isOn;
   }
 
+  addressesChanged(): void {}
+
   log(_: Link6, text: string): void {
     this.logged.push(text);
   }

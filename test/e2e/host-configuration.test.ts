@@ -362,7 +362,6 @@ describe.skipIf(probesMissing)(titled('ping and traceroute, beside the real ones
     'traceroute -n -w 2 -T 10.2.0.2',
     'traceroute -n -w 2 -U 10.2.0.2',
     'traceroute -n -w 2 -q 1 -f 2 10.2.0.2 100',
-    'traceroute -n -w 1 -q 1 10.9.0.1',
     'traceroute -n -w 2 2001:db8:2::2',
     'traceroute -n -w 2 -I 2001:db8:2::2',
     'traceroute -n -w 2 -T 2001:db8:2::2',

@@ -127,6 +127,7 @@ export class AddressConfiguration<L extends Link6> {
 
   /** All groups of a link anew, as its addresses are now; nothing where they are as before. */
   joinGroups(link: L, calls: Call[]): void {
+    this.host.addressesChanged(link);
     const isRouter = this.host.conf(link, Conf6.FORWARDING) !== 0 && link.kind !== 'lo';
     const groups = [...NODE_GROUPS, ...(isRouter ? ROUTER_GROUPS : [])];
     if (link.kind !== 'lo') groups.push(...this.solicitedGroups(link, isRouter));

@@ -82,6 +82,8 @@ export interface Host6<L extends Link6> {
   solicitRouters(link: L, source: Uint8Array): void;
   /** From now on router advertisements of the link are told, or no more. */
   listen(link: L, isOn: boolean): void;
+  /** The link has other addresses than before, or other ones that may be used. */
+  addressesChanged(link: L): void;
   log(link: L, text: string): void;
   /** Carries out an action later; the answer stops it. */
   after(ms: number, action: () => void): () => void;

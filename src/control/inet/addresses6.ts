@@ -319,8 +319,8 @@ export class Addresses6 {
     const cleans = has(address, AddressFlag.PERMANENT) && !has(address, Flag6.NOPREFIXROUTE);
     list.splice(list.indexOf(address), 1);
     this.unwritten.add(link);
-    this.removeRoutes(link, address);
     this.tell(link, address, true);
+    this.removeRoutes(link, address);
     this.stack.addrconf()?.addressRemoved(link, bytesOfKey(address.local), this.stack.calls);
     if (cleans) this.cleanPrefixRoute(link, address);
     this.stack.routes6.addressGone(address.local);
@@ -345,8 +345,8 @@ export class Addresses6 {
     if (!this.of(link).includes(address)) return;
     address.flags &= ~DAD;
     this.unwritten.add(link);
-    this.addRoutes(link, address);
     this.tell(link, address, false);
+    this.addRoutes(link, address);
     this.stack.addrconf()?.joinGroups(link, this.stack.calls);
   }
 
@@ -538,8 +538,8 @@ export class Addresses6 {
     const list = this.lists.get(link) ?? [];
     list.splice(list.indexOf(address), 1);
     this.unwritten.add(link);
-    this.removeRoutes(link, address);
     this.tell(link, address, true);
+    this.removeRoutes(link, address);
     this.stack.addrconf()?.addressRemoved(link, bytesOfKey(address.local), this.stack.calls);
   }
 

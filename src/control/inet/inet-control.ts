@@ -28,6 +28,7 @@ import type { LinkChange, SettingChange } from '../link-observer.js';
 import { FibWriter } from './fib-writer.js';
 import { type Addrconf, type InetHost, type InetLink, type InetNamespace, isRunning } from './host.js';
 import type { Hop, Info } from './info.js';
+import { formatKey } from './keys.js';
 import { Refused, worded, wording } from './refused.js';
 import type { Table } from './rib.js';
 import { changeRoute, RouteBatchRun } from './route-changes.js';
@@ -49,6 +50,8 @@ export class InetControl {
   private readonly writer: FibWriter;
   private addrconf: Addrconf | undefined;
   private timer: NodeJS.Timeout | undefined;
+  /** host.now() at which the timer looks for what has ended. */
+  private wakesAt = 0;
   /** Operations within operations leave their calls to the outermost. */
   private depth = 0;
 
@@ -102,23 +105,34 @@ export class InetControl {
     const last = messages.pop();
     for (const ops of messages) void this.host.transact([['fib', ops]]);
     if (last !== undefined) calls.push(['fib', last]);
-    if (this.depth === 0) this.schedule();
+    if (this.depth === 0) this.schedule(stack.nextEnd(this.host.now()));
   }
 
   /** A request: what it changed is with the engine when it is answered. */
   private async request<T>(namespace: InetNamespace, act: (stack: Stack) => T): Promise<T> {
     const calls: Call[] = [];
+    const { rib4, rib6 } = this.stackOf(namespace);
+    rib4.added = [];
+    rib6.added = [];
     try {
       return this.within(namespace, calls, act);
     } finally {
-      if (calls.length > 0) await this.transact(calls);
+      if (calls.length > 0) await this.transact(namespace, calls);
+      rib4.added = undefined;
+      rib6.added = undefined;
     }
   }
 
-  private async transact(calls: Call[]): Promise<void> {
+  private async transact(namespace: InetNamespace, calls: Call[]): Promise<void> {
     const results = await this.host.transact(calls);
-    if (calls.some(([method], i) => method === 'fib' && results[i] === false))
-      throw new SluiceError('ENOSPC', "cannot add routes: the datapath's table is full; delete some");
+    if (!calls.some(([method], i) => method === 'fib' && results[i] === false)) return;
+    const again: Call[] = [];
+    this.within(namespace, again, ({ rib4, rib6 }) => {
+      rib4.revert();
+      rib6.revert();
+    });
+    await this.host.transact(again);
+    throw new SluiceError('ENOSPC', "cannot add routes: the datapath's table is full; delete some");
   }
 
   // --- addresses ----------------------------------------------------------------------------------------
@@ -254,8 +268,9 @@ export class InetControl {
 
   private leave(link: InetLink, namespace: InetNamespace, calls: Call[]): void {
     this.within(namespace, calls, (stack) => {
-      stack.routes4.linkDown(link, true, true);
+      stack.routes4.linkDown(link, false);
       stack.addresses4.clear(link);
+      stack.routes4.linkDown(link, true, true);
       stack.addresses6.linkDown(link, true);
       stack.linksChanged();
       stack.addresses4.forget(link);
@@ -314,25 +329,26 @@ export class InetControl {
 
   // --- time ---------------------------------------------------------------------------------------------
 
-  /** Sets the timer for what ends next: lifetimes of addresses and routes. */
-  private schedule(): void {
+  /** Sets the timer, if something ends sooner than what it is set for: lifetimes of addresses and routes. */
+  private schedule(ms: number): void {
+    if (!Number.isFinite(ms)) return;
+    const at = this.host.now() + ms;
+    if (this.timer !== undefined && at >= this.wakesAt) return;
     clearTimeout(this.timer);
-    this.timer = undefined;
-    const now = this.host.now();
-    let next = Number.POSITIVE_INFINITY;
-    for (const stack of this.stacks.values()) next = Math.min(next, stack.nextEnd(now));
-    if (!Number.isFinite(next)) return;
-    this.timer = setTimeout(() => void this.expire(), Math.min(Math.max(next, 1), MAX_DELAY_MS));
+    this.wakesAt = at;
+    this.timer = setTimeout(() => void this.expire(), Math.min(Math.max(ms, 1), MAX_DELAY_MS));
     this.timer.unref();
   }
 
   /** Ends what is over now. */
   async expire(): Promise<void> {
-    const calls: Call[] = [];
-    for (const { namespace } of [...this.stacks.values()])
-      this.within(namespace, calls, (stack) => stack.expire(this.host.now()));
-    this.schedule();
-    if (calls.length > 0) await this.transact(calls);
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    for (const stack of [...this.stacks.values()]) {
+      const now = this.host.now();
+      if (stack.nextEnd(now) <= 0) await this.request(stack.namespace, () => stack.expire(now));
+      this.schedule(stack.nextEnd(now));
+    }
   }
 
   /** Ends the timer. */
@@ -352,16 +368,24 @@ export class InetControl {
   }
 }
 
+/** What leads to one Info differs in the destination only. */
 function pageOf(stack: Stack, family: Family, table: Table, prefixes: Int32Array): RouteInfo[] {
   const { words } = table.prefixes;
   const page: RouteInfo[] = [];
-  const key = new Int32Array(4);
+  const key = new Int32Array(words);
   const rib = stack.rib(family);
+  const known = new Map<Info, RouteInfo>();
   for (let at = 0; at < prefixes.length; at += words + 1) {
-    key.set(prefixes.subarray(at, at + words));
+    for (let i = 0; i < words; i++) key[i] = prefixes[at + i];
     const length = prefixes[at + words];
-    for (let alias = table.prefixes.find(key, length); alias !== 0; alias = table.prefixes.next(alias))
-      page.push(routeInfo(stack, family, table, key, length, rib.infoOf(table, alias)));
+    for (let alias = table.prefixes.find(key, length); alias !== 0; alias = table.prefixes.next(alias)) {
+      const info = rib.infoOf(table, alias);
+      const like = known.get(info);
+      const route = like === undefined ? routeInfo(stack, family, table, key, length, info) : { ...like };
+      if (like === undefined) known.set(info, route);
+      else route.dst = `${formatKey(key)}/${length}`;
+      page.push(route);
+    }
   }
   return page;
 }

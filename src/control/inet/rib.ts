@@ -51,6 +51,8 @@ export class Rib {
   hasNewSlot = false;
   /** The datapath's slot of local and main while they are merged, −1 before the first prefix. */
   merged = -1;
+  /** Routes that were added since a request began, if it may have to take them back. */
+  added: Array<{ table: Table; key: Int32Array; length: number; info: Info }> | undefined;
   private readonly key = new Int32Array(4);
   private readonly under = new Int32Array(4);
 
@@ -108,6 +110,23 @@ export class Rib {
       this.remove(table, alias);
       throw error;
     }
+    this.added?.push({ table, key: key.slice(), length, info });
+  }
+
+  /** Takes back what was added, and writes all of the FIB anew: the datapath had no room, and it is not known for what. */
+  revert(): void {
+    for (const { table, key, length, info } of this.added ?? []) {
+      let alias = table.prefixes.find(key, length);
+      while (alias !== 0 && table.prefixes.infoOf(alias) !== info.number) alias = table.prefixes.next(alias);
+      if (alias !== 0) this.remove(table, alias);
+    }
+    this.added = undefined;
+    this.dropSlots();
+    for (const table of this.tables.values())
+      for (const head of table.prefixes.heads()) {
+        table.prefixes.loadKey(head, this.key);
+        this.settle(table, this.key, table.prefixes.lengthOf(head), NONE);
+      }
   }
 
   /** The alias leads to another Info from now on. */
@@ -163,16 +182,24 @@ export class Rib {
 
   /** All of it goes. */
   destroy(): void {
-    const slots = new Set<number>(this.merged >= 0 ? [this.merged] : []);
-    for (const { prefixes, slot } of this.tables.values()) {
-      prefixes.each((alias) => {
-        const row = prefixes.routeOf(alias);
-        if (row !== NONE) this.writer.release(row);
-      });
-      if (slot >= 0) slots.add(slot);
-    }
-    for (const slot of slots) this.writer.removeTable(slot);
+    this.dropSlots();
     this.tables.clear();
+  }
+
+  /** Nothing is in the FIB any more. */
+  private dropSlots(): void {
+    const slots = new Set<number>(this.merged >= 0 ? [this.merged] : []);
+    for (const table of this.tables.values()) {
+      const { prefixes } = table;
+      for (const alias of this.writtenOf(table)) {
+        this.writer.release(prefixes.routeOf(alias));
+        prefixes.setRoute(alias, NONE);
+      }
+      if (table.slot >= 0) slots.add(table.slot);
+      table.slot = -1;
+    }
+    this.merged = -1;
+    for (const slot of slots) this.writer.removeTable(slot);
   }
 
   // --- the FIB --------------------------------------------------------------------------------------
