@@ -1,14 +1,15 @@
 /*
- * Longest-prefix match alone: look-ups per second and bytes a prefix with half an Internet table (450,948 IPv4 and 80,075
- * IPv6 prefixes), beside DPDK's librte_fib with the same prefixes and keys.
+ * Longest-prefix match alone: look-ups per second and bytes a prefix with half an Internet table (450,948 IPv4 and
+ * 80,075 IPv6 prefixes), beside DPDK's librte_fib with the same prefixes and keys.
  *
- * - Keys are random addresses in random prefixes of the table, so that all of it is used alike; evenly random ones, most of which
- *   have no route, or for IPv6 nothing near, are told beside it. A million of each, in bursts of 64.
- * - A value is the number of a route, as the router uses it: one for each pair of next hop and prefix length, with 64 next hops.
- *   What it is with a value of its own for every prefix is told beside it.
+ * - Keys are random addresses in random prefixes of the table, so that all of it is used alike; evenly random ones,
+ *   most of which have no route, or for IPv6 nothing near, are told beside it. A million of each, in bursts of 64.
+ * - A value is the number of a route, as the router uses it: one for each pair of next hop and prefix length, with 64
+ *   next hops. What it is with a value of its own for every prefix is told beside it.
  * - Memory is what the table's blocks take after 10,000 prefixes were taken out at random and put back.
  *
- * Each run is a process of its own, on core 1, and a second is one of its CPU time. The sums of all answers, ours and DPDK's, must be equal.
+ * Each run is a process of its own, on core 1, and a second is one of its CPU time. The sums of all answers, ours and
+ * DPDK's, must be equal.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

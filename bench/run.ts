@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { helpText } from '../src/cli/help.js';
 import { control } from './control.js';
 import { core } from './core-bridge.js';
+import { lpm } from './core-lpm.js';
 import { coreRoute } from './core-route.js';
 import { idle } from './idle.js';
 import { latency } from './latency.js';

@@ -1,11 +1,13 @@
-// Longest-prefix match as DPDK does it: librte_fib's DIR-24-8 for IPv4, its trie for IPv6, with the prefixes and keys of a file.
+// Longest-prefix match as DPDK does it: librte_fib's DIR-24-8 for IPv4, its trie for IPv6, with the prefixes and keys
+// of a file.
 //
 //   lpm 4|6 FILE SECONDS BITS
 //
 // FILE holds int32 words: the numbers of prefixes and of keys, for each prefix its address (1 or 4 words, the first
-// bits first), length and value, then the keys. BITS is the widest vector that DPDK may use: 256 is its default, and its look-up is then
-// plain code; with 512 it uses AVX-512. Keys are looked up in bursts of 64, round by round until that much CPU time is used. Prints
-// one line of JSON: look-ups per microsecond, and the sum of the values of all keys, to compare the answers.
+// bits first), length and value, then the keys. BITS is the widest vector that DPDK may use: 256 is its default, and
+// its look-up is then plain code; with 512 it uses AVX-512. Keys are looked up in bursts of 64, round by round until
+// that much CPU time is used. Prints one line of JSON: look-ups per microsecond, and the sum of the values of all keys,
+// to compare the answers.
 #include <rte_eal.h>
 #include <rte_fib.h>
 #include <rte_fib6.h>
@@ -52,7 +54,10 @@ static void start(const char* bits) {
   if (rte_eal_init(sizeof argv / sizeof *argv, const_cast<char**>(argv)) < 0) die("start DPDK");
 }
 
-/** Looks all keys up again and again, and prints how fast. `lookup` takes the place of the first of a burst, and where its answers go. */
+/**
+ * Looks all keys up again and again, and prints how fast. `lookup` takes the place of the first of a burst, and where
+ * its answers go.
+ */
 template <typename Lookup>
 static void measure(int keys, double time, Lookup lookup) {
   std::vector<uint64_t> values(keys);

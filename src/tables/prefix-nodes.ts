@@ -1,44 +1,55 @@
 /*
- * Nodes of a compressed trie of 8 bits a level, for longest-prefix match. A node stands for 256 slots; what lies in a slot is
+ * Nodes of a compressed trie of 8 bits a level, for longest-prefix match. A node stands for 256 slots; what lies in a
+ * slot is
  *
  *   0                       nothing: the node's `cover` holds, or that of a node above
  *   value << 4 | depth - 1  a leaf: the longest prefix of this level that covers the slot, `depth` bits into the level
  *   < 0                     a child, for what has prefixes longer than this level
  *
- * The depth is what makes changes local: a new prefix takes the slots whose leaf is not longer than itself, and an old one
- * gives back those that are as long. A slot with a child keeps its own leaf in the child's `cover`. So a change touches one node (and covers of its
- * children), whatever is above or below it.
+ * The depth is what makes changes local: a new prefix takes the slots whose leaf is not longer than itself, and an
+ * old one gives back those that are as long. What a slot with a child has itself lies in the child's `cover`. So a
+ * change touches one node and the covers of its children, whatever is above or below.
  *
- * A node is a block of the pool, packed in the shortest of eight forms; which one, the pointer to it tells (Ref), so a
- * look-up needs not read the tag:
+ * A node is a block of the pool in the shortest of eight forms. Which one, the pointer to it tells (Ref), so that a
+ * look-up does not read the tag:
  *
  *   BITMAP  | tag | cover | marks before each 32 slots, 8 bytes | 256 bits | entries ... | children ... |
- *   LIST    | tag | cover | 4, 8, 12 or 16 slots, a byte each  |            entries ... | children ... |
+ *   LIST    | tag | cover | up to 4, 8, 12 or 16 marks, a byte each        | entries ... | children ... |
  *
- * - EXACT: an entry for each marked slot; the others are empty. RUNS: an entry for each run of equal slots, where marks
- *   are the runs' starts but the first's, less 1 (so that both forms count the marks below a slot).
- * - WIDE entries are words as above. NARROW ones have 16 bits: value << 3 | depth - 1 for values below 8,160, and from 0xff00 on the
- *   number of a child, whose pointer then lies behind the entries. A table that numbers its next hops from 1
- *   needs half the room of one that gives every prefix a value of its own.
+ * - EXACT: an entry for each marked slot; the others are empty. RUNS: an entry for each run of equal slots; marks are
+ *   where runs start, but for the first, less 1. So in both forms an entry's number is the count of marks below the
+ *   slot.
+ * - WIDE entries are words as above. NARROW ones have 16 bits: value << 3 | depth - 1 for values below 8,160, and
+ *   from 0xff00 on the number of a child, whose pointer lies behind the entries. So a router whose prefixes share a
+ *   few thousand routes needs little more than half the room of one that gives every prefix a value of its own.
+ * - SKIP, for IPv6, stands for two levels or more where there is one way only:
  *
- * A change unpacks the node into runs, edits these and packs it anew: a microsecond or less, and no form has edits of its own.
+ *   SKIP    | tag: levels | cover | child | key: the address words it lies in, 0 outside of these levels |
  *
- * SKIP is a ninth form, for IPv6: it stands for levels where there is but one way to go on.
+ * A change unpacks the node into runs, edits these and packs them anew, a microsecond or two. Only the most frequent
+ * one, a new prefix in a large node, moves the entries behind it instead (`splice`), a tenth of a microsecond; every
+ * sixteenth of them unpacks all the same, to look whether another form is shorter by now.
  *
- *   SKIP    | tag: levels | cover | child | key: the address words it lies in, the rest 0 |
+ * No room: whatever adds says so and leaves all as it was. What removes cannot fail: it may draw on the pool's
+ * reserve, which is as large as what may be used, and a node that must become WIDE, because a prefix with a high
+ * value comes to light, no more than doubles.
  */
-import { Tag, type WordPool } from './word-pool.js';
+import { Tag, WordPool } from './word-pool.js';
 
 /** A pointer to a node. */
 export const enum Ref {
+  /** Its block. */
   AT = (1 << 26) - 1,
+  /** Else it is EXACT. */
   RUNS = 1 << 26,
+  /** Else it is NARROW. */
   WIDE = 1 << 27,
+  /** Else it has a BITMAP, or is a SKIP. */
   LIST = 1 << 28,
   RUNS_SHIFT = 26,
   LIST_SHIFT = 28,
   WIDE_SHIFT = 27,
-  /** Of a LIST: its words of slots - 1. */
+  /** Of a LIST: its words of marks - 1. */
   LIST_WORDS_SHIFT = 29,
   LIST_WORDS_MASK = 3,
   /** Of what is no LIST. */
@@ -48,7 +59,7 @@ export const enum Ref {
 
 export const enum Node {
   COVER = 1,
-  /** The slots of a LIST. */
+  /** The marks of a LIST. */
   LIST = 2,
   RANKS = 2,
   BITMAP = 4,
@@ -74,10 +85,18 @@ export const enum Leaf {
   NARROW_CHILD = 0xff00,
 }
 
+/** Bytes that tables may use: pointers have room for twice as much. */
+const MAX_CAPACITY = 128 << 20;
 const SLOTS = 256;
 /** Slots of a word of a bitmap. */
 const GROUP = 32;
 const TOP_BITS = 0x80808080 | 0;
+
+/** A pool of which tables may use `capacity` bytes, at most MAX_CAPACITY, and removals as much again. */
+export function poolOf(capacity: number): WordPool {
+  const limit = Math.min(capacity, MAX_CAPACITY) >> 2;
+  return new WordPool(2 * limit, limit);
+}
 
 /** How many of four bytes are less than the byte in all of `slots`. */
 export function bytesBelow(bytes: number, slots: number): number {
@@ -209,7 +228,10 @@ export class PrefixNodes {
     return true;
   }
 
-  /** Takes a prefix out of a range; `entry`, 0 or a leaf, is what covers it in this level. False: the node is empty now and still there. */
+  /**
+   * Takes a prefix out of a range; `entry`, 0 or a leaf, is what covers it in this level. False: the node is empty
+   * now and still there.
+   */
   take(place: number, slot: number, end: number, depth: number, entry: number): boolean {
     this.edit(this.words[place], Edit.TAKE, slot, end, entry, depth);
     this.coverChildren(Edit.TAKE, slot, end, entry, depth);
@@ -365,8 +387,8 @@ export class PrefixNodes {
   }
 
   /**
-   * The short way to add a prefix to a large node: where it takes no more than a part of one run, or one empty slot, the entries
-   * behind move up. False: it is not that simple, or the node might by now be shorter in another form.
+   * The short way to add a prefix to a large node: where it takes no more than a part of one run, or one empty slot,
+   * the entries behind move up. False: it is not that simple, or the node might by now be shorter in another form.
    */
   private splice(place: number, slot: number, end: number, entry: number, depth: number): boolean {
     const node = this.words[place];
@@ -434,7 +456,10 @@ export class PrefixNodes {
     else this.halves[(at << 1) + i] = narrowed(entry);
   }
 
-  /** Makes room for `more` entries at the rank-th place of a bitmap. False: there is none, or it is time to look for a better form. */
+  /**
+   * Makes room for `more` entries at the rank-th place of a bitmap. False: there is none, or it is time to look for a
+   * better form.
+   */
   private stretch(place: number, rank: number, more: number): boolean {
     const { words } = this;
     const node = words[place];
@@ -661,7 +686,10 @@ export class PrefixNodes {
 export interface Finder {
   /** What lies in a slot of a node: 0, a leaf or a child. */
   find(node: number, slot: number): number;
-  /** The first half of `find`: where a slot's entry is, counted in words, in a NARROW node in half words; -1: there is none. */
+  /**
+   * The first half of `find`: where a slot's entry is, counted in words, in a NARROW node in half words; -1: there is
+   * none.
+   */
   locate(node: number, slot: number): number;
   /** The same, where it is known which kind of node it is. */
   locateInBitmap(node: number, slot: number): number;

@@ -1,9 +1,11 @@
 /*
- * A trie of prefix nodes: how a prefix gets in and out. Below a place (a word that holds a pointer to a node, a leaf or 0) lies
- * what the place's level and all deeper ones know. A prefix of `length` bits belongs to level (length - 1) / 8.
+ * A trie of prefix nodes: how a prefix gets in and out. Below a place (a word that holds a pointer to a node, a leaf
+ * or 0) lies what the place's level and all deeper ones know. A prefix of `length` bits belongs to level (length - 1)
+ * / 8.
  *
- * A large table has a wide root: an array with an entry for each value of the first 16 bits, in place of the nodes of the first two levels;
- * for IPv6 only of 2000::/3, where all global addresses are. Its leaves are coded like those of nodes, with depths up to 16.
+ * A large table has a wide root: an array with an entry for each value of the first 16 bits, in place of the nodes of
+ * the first two levels; for IPv6 only of 2000::/3, where all global addresses are. Its leaves are coded like those of
+ * nodes, with depths up to 16.
  *
  *   wide root   | tag | entries that are not 0 | entries ... |
  */
@@ -46,8 +48,8 @@ export class PrefixTrie {
   private readonly words: Int32Array;
 
   /**
-   * `hasSkips`: a lone deep prefix gets a SKIP instead of a node for each level. The wide root is for the `wideCount` values from
-   * `wideFirst` of the first 16 bits; these must be the whole slots of a first level.
+   * `hasSkips`: a lone deep prefix gets a SKIP instead of a node for each level. The wide root is for the `wideCount`
+   * values from `wideFirst` of the first 16 bits; these must be the whole slots of a first level.
    */
   constructor(
     private readonly nodes: PrefixNodes,
@@ -58,7 +60,10 @@ export class PrefixTrie {
     this.words = nodes.words;
   }
 
-  /** Enters the prefix of $key below the entry at `start`, of level `top`. False: there is no room, nothing has changed. */
+  /**
+   * Enters the prefix of $key below the entry at `start`, of level `top`. False: there is no room, nothing has
+   * changed.
+   */
   insert(start: number, top: number, length: number, value: number): boolean {
     const { words, nodes, $key } = this;
     const last = levelOf(length);
@@ -90,7 +95,9 @@ export class PrefixTrie {
     return chain !== 0;
   }
 
-  /** Takes the prefix of $key out; the next shorter one that covers it is `coverLength` bits long, 0 if there is none. */
+  /**
+   * Takes the prefix of $key out; the next shorter one that covers it is `coverLength` bits long, 0 if there is none.
+   */
   remove(start: number, top: number, length: number, coverValue: number, coverLength: number): void {
     const last = levelOf(length);
     const step = this.descend(start, top, last);
@@ -204,8 +211,8 @@ export class PrefixTrie {
   }
 
   /**
-   * A wide root with all that lies below the place of a table's first level and belongs into it; what else lies there stays. 0: there is no
-   * room, nothing has changed. Takes half a millisecond.
+   * A wide root with all that lies below the place of a table's first level and belongs into it; what else lies there
+   * stays. 0: there is no room, nothing has changed. Takes half a millisecond.
    */
   widen(place: number): number {
     const { words, nodes, wideFirst, wideCount } = this;

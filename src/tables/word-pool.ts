@@ -1,16 +1,18 @@
 /*
  * Memory for structures of a few words each: blocks of an exact number of 32-bit words out of one array.
  *
- *   block in use:  | tag | the owner's words ...              |     tag: bit 30: the block before it is free; bits 0..29 the owner's
+ *   block in use:  | tag | the owner's words ... |      tag: bit 30: the block before it is free; 0 to 29: the owner's
  *   free block:    | FREE + size | next | before | ... | size |
  *
- * - A block costs nothing beside its own words; the pool needs two bits of the first. The owner knows how long its block is.
- * - Neighbouring free blocks are joined at once (the last word of a free block tells its size, so that the block behind it
- *   finds its start), and what lies free at the end goes back to the untouched rest.
- * - Free blocks lie in lists, one of each size up to LISTS, one for all that are longer. A request takes the
- *   shortest block that fits, so small holes are used up and long ones stay.
- * - `limit` bounds what may be asked for in the ordinary way; requests that must not fail (a removal that needs a little more
- *   room for a while) may use the whole array. When there is no room, `allocate` answers 0, and nothing has changed.
+ * - A block costs nothing beside its own words; the pool needs two bits of the first. The owner knows how long its
+ *   block is.
+ * - Neighbouring free blocks are joined at once (the last word of a free block tells its size, so that the block
+ *   behind it finds its start), and what lies free at the end goes back to the untouched rest.
+ * - Free blocks lie in lists, one of each size up to LISTS, one for all that are longer. A request takes the shortest
+ *   block that fits, so small holes are used up and long ones stay.
+ * - `limit` bounds what may be asked for in the ordinary way; requests that must not fail (a removal that needs a
+ *   little more room for a while) may use the whole array. When there is no room, `allocate` answers 0, and nothing
+ *   has changed.
  */
 import { sharedInts } from '../core/memory.js';
 

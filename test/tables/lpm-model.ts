@@ -40,7 +40,9 @@ export class LpmModel {
     this.values[length].delete(this.key(address, length));
   }
 
-  /** The longest prefix of an address that is not longer than `most`; a value of 0 and a length of 0 if there is none. */
+  /**
+   * The longest prefix of an address that is not longer than `most`; a value of 0 and a length of 0 if there is none.
+   */
   longest(address: bigint, most = this.bits): { value: number; length: number } {
     for (let length = most; length >= 0; length--) {
       const map = this.values[length];

@@ -1,6 +1,6 @@
 /*
- * What both families' tables must do, as tests: the same for either, against the naive one of lpm-model.ts and the public answer
- * keys. A failure says the seed.
+ * What both families' tables must do, as tests: the same for either, against the naive one of lpm-model.ts and the
+ * public answer keys. A failure says the seed.
  */
 import { describe, expect, it } from 'vitest';
 import {
