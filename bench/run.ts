@@ -20,6 +20,7 @@ import { generate, sink } from './traffic.js';
 export const measures: readonly Measure[] = [
   core,
   coreRoute,
+  lpm,
   tapBridge,
   tapRouter,
   packetBridge,

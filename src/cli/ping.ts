@@ -4,9 +4,9 @@
  * Addresses only: there is no resolver in Sluice, so names are refused as ping refuses one that it cannot find, and -n
  * changes nothing. SIGINT ends it with the statistics so far.
  */
+import { isIP } from 'node:net';
 import type { PingEvent, PingRequest } from '../control/api.js';
 import { ApiFailure } from '../control/client.js';
-import { parseIpv4, parseIpv6 } from '../wire/format.js';
 import { getopt } from './getopt.js';
 import { echoError } from './icmp-words.js';
 import { cannot, Refusal, strerror } from './refusal.js';
@@ -107,8 +107,8 @@ function setFamily(options: PingOptions, family: 4 | 6): void {
 
 function familyOf(destination: string, wanted: 0 | 4 | 6): 4 | 6 {
   const [text] = destination.split('%');
-  const family = parseIpv4(text) !== undefined ? 4 : parseIpv6(text) !== undefined ? 6 : undefined;
-  if (family === undefined)
+  const family = isIP(text);
+  if (family !== 4 && family !== 6)
     throw no(
       `${destination}: Name or service not known`,
       2,
@@ -253,7 +253,7 @@ function isRedirect({ type }: { type: number }, family: 4 | 6): boolean {
 /** The first line. */
 export function header(options: PingOptions, source: string): string {
   const { destination, size, from, family } = options;
-  const isAddress = from !== undefined && (parseIpv4(from) ?? parseIpv6(from)) !== undefined;
+  const isAddress = from !== undefined && isIP(from) !== 0;
   const by = from === undefined ? '' : ` from ${source} ${isAddress ? '' : from}:`;
   if (family === 6) return `PING ${destination}(${destination})${by} ${size} data bytes\n`;
   return `PING ${destination} (${destination})${by} ${size}(${size + 28}) bytes of data.\n`;
@@ -282,7 +282,7 @@ function complaint(options: PingOptions, event: PingEvent): string {
 
 /** The daemon's refusal in ping's words. */
 function refusal({ errno, message }: ApiFailure['error'], { from }: PingOptions): Refusal {
-  const isAddress = from !== undefined && (parseIpv4(from) ?? parseIpv6(from)) !== undefined;
+  const isAddress = from !== undefined && isIP(from) !== 0;
   if (errno === 'ENODEV') return new Refusal(`ping: SO_BINDTODEVICE ${from}: No such device`, 2, message);
   if (errno === 'EADDRNOTAVAIL' && isAddress) return new Refusal(`ping: bind: ${strerror(errno)}`, 2, message);
   if (errno === 'EACCES')

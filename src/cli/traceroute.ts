@@ -3,9 +3,9 @@
  * of it. Addresses only: names are refused as traceroute refuses one that it cannot find, and -n leaves out the second
  * copy of the address, which stands where a name would.
  */
+import { isIP } from 'node:net';
 import type { TracerouteMethod, TracerouteProbe, TracerouteRequest } from '../control/api.js';
 import { ApiFailure } from '../control/client.js';
-import { parseIpv4, parseIpv6 } from '../wire/format.js';
 import { getopt } from './getopt.js';
 import { interrupted } from './ping.js';
 import { cannot, Refusal, strerror } from './refusal.js';
@@ -94,9 +94,10 @@ function setWait(draft: Draft, value: string): void {
 
 function familyOf(destination: string, wanted: 0 | 4 | 6): 4 | 6 {
   const [text] = destination.split('%');
-  const family = parseIpv4(text) !== undefined ? 4 : parseIpv6(text) !== undefined ? 6 : undefined;
-  if (family !== undefined && (wanted === 0 || wanted === family)) return family;
-  const cause = family === undefined ? 'Name or service not known' : 'Address family for hostname not supported';
+  const family = isIP(text);
+  const isKnown = family === 4 || family === 6;
+  if (isKnown && (wanted === 0 || wanted === family)) return family;
+  const cause = isKnown ? 'Address family for hostname not supported' : 'Name or service not known';
   const where = `Cannot handle "host" cmdline arg \`${destination}' on position 1`;
   throw no(
     `${destination}: ${cause}\n${where}`,
@@ -197,7 +198,7 @@ function requestOf(options: TracerouteOptions): TracerouteRequest {
 
 /** The daemon's refusal in traceroute's words; its first line is there already. */
 function refusal({ errno, message }: ApiFailure['error'], { from }: TracerouteOptions): Refusal {
-  const isAddress = from !== undefined && (parseIpv4(from) ?? parseIpv6(from)) !== undefined;
+  const isAddress = from !== undefined && isIP(from) !== 0;
   if (errno === 'ENODEV') return new Refusal('setsockopt SO_BINDTODEVICE: No such device', 1, message);
   if (errno === 'EADDRNOTAVAIL' && isAddress) return new Refusal(`bind: ${strerror(errno)}`, 1, message);
   return new Refusal(`${message.startsWith('cannot send') ? 'send' : 'connect'}: ${strerror(errno)}`, 1, message);

@@ -374,6 +374,34 @@ describe('monitors', () => {
     ]);
   });
 
+  it('are told of an IPv6 address before its route, and of the next hop that a multipath route loses', async () => {
+    world.isWatched = true;
+    await add('2001:db8::1/64');
+    await route('add', '2001:db8:1::/48', via('2001:db8::2'));
+    await route('append', '2001:db8:1::/48', via('2001:db8::3'));
+    await route('del', '2001:db8:1::/48', via('2001:db8::2'));
+    await address('addr.del', '2001:db8::1/64');
+    const told = world.events.map((event) => {
+      const sign = event.deleted ? '-' : '+';
+      if (event.object === 'address')
+        return `${sign}${event.address.local}${event.address.tentative ? ' tentative' : ''}`;
+      if (event.object !== 'route') return event.object;
+      return `${sign}${[event.route.dst, ...event.route.nexthops.map(({ gateway }) => gateway)].join(' ').trim()}`;
+    });
+    expect(told).toEqual([
+      '+2001:db8::/64',
+      '+2001:db8::1 tentative',
+      '+2001:db8::1',
+      '+2001:db8::1/128',
+      '+2001:db8:1::/48 2001:db8::2',
+      '+2001:db8:1::/48 2001:db8::3 2001:db8::2',
+      '-2001:db8:1::/48 2001:db8::2',
+      '-2001:db8::1',
+      '-2001:db8::1/128',
+      '-2001:db8::/64',
+    ]);
+  });
+
   it('cost nothing while nobody watches', async () => {
     await add('10.0.0.1/24');
     expect(world.events).toEqual([]);

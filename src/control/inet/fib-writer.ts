@@ -7,7 +7,6 @@
  *
  * Ops go out in messages of at most MAX_OPS, as the engine carries out a message between two bursts.
  */
-import { SluiceError } from '../../core/errors.js';
 import {
   FibOp,
   MAX_NEXTHOPS,
@@ -19,14 +18,15 @@ import {
   RouteType,
 } from '../../route/fib.js';
 import type { Hop, Info } from './info.js';
+import { refuse } from './refused.js';
 
 /** What the engine does at once: about 1 ms. */
 export const MAX_OPS = 2048;
 /** Lengths of both families: a row's key is its Info's number times this, plus the length. */
 const LENGTHS = 256;
 
-function full(what: string): SluiceError {
-  return new SluiceError('ENOSPC', `cannot add routes: there is no room for more ${what}; delete some`);
+function full(what: string): never {
+  return refuse('ENOSPC', `the datapath has no room for more ${what}`, 'delete some routes');
 }
 
 /** A row's owner: whose next hops it leads to. Infos of different namespaces have the same numbers. */
@@ -111,7 +111,7 @@ export class FibWriter {
     const slot = this.freeTables.pop() ?? this.nextTable++;
     if (slot >= MAX_TABLES) {
       this.nextTable--;
-      throw full('tables');
+      full('tables');
     }
     const at = this.reserve(3);
     this.ops[at] = FibOp.ADD_TABLE;
@@ -175,7 +175,7 @@ export class FibWriter {
       return known;
     }
     const row = this.freeRows.pop() ?? this.rows.length;
-    if (row >= MAX_ROUTES) throw full('routes that differ');
+    if (row >= MAX_ROUTES) full('routes that differ');
     if (info.nexthop < 0) this.addNexthops(info);
     this.rows[row] = { info, length, prefixes: 1 };
     this.noteRow(info, length, row);
@@ -232,7 +232,7 @@ export class FibWriter {
     const count = info.hops.length;
     if (count === 0) return;
     const free = this.freeNexthops.get(count)?.pop();
-    if (free === undefined && this.nextNexthop + count > MAX_NEXTHOPS) throw full('next hops that differ');
+    if (free === undefined && this.nextNexthop + count > MAX_NEXTHOPS) full('next hops that differ');
     info.nexthop = free ?? this.nextNexthop;
     if (free === undefined) this.nextNexthop += count;
     this.writeNexthops(info);

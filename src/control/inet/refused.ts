@@ -37,6 +37,15 @@ export function wording<T>(what: () => string, act: () => T): T {
   }
 }
 
+/** Does something that nobody waits for: a refusal is the end of it. */
+export function unlessRefused(act: () => unknown): void {
+  try {
+    act();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+  }
+}
+
 export const EXISTS: Refusal = {
   errno: 'EEXIST',
   cause: 'there is such a route already',

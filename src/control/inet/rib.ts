@@ -170,11 +170,20 @@ export class Rib {
     return found;
   }
 
-  /** The state of these Infos' next hops changed: writes it, and settles what they win or lose. */
-  refresh(infos: ReadonlySet<Info>): void {
-    if (infos.size === 0) return;
-    for (const info of infos) this.writer.rewrite(info);
-    for (const [table, alias] of this.select((info) => infos.has(info))) {
+  /**
+   * The state of these Infos' next hops changed: writes it. Where `judge` finds that a look-up may take one that it might
+   * not, or the other way round, settles what its prefixes win or lose.
+   */
+  refresh(infos: Iterable<Info>, judge: (info: Info) => void): void {
+    const flipped = new Set<Info>();
+    for (const info of infos) {
+      const was = info.isUsable;
+      judge(info);
+      if (info.isUsable !== was) flipped.add(info);
+      this.writer.rewrite(info);
+    }
+    if (flipped.size === 0) return;
+    for (const [table, alias] of this.select((info) => flipped.has(info))) {
       table.prefixes.loadKey(alias, this.key);
       this.settle(table, this.key, table.prefixes.lengthOf(alias), NONE);
     }

@@ -14,7 +14,7 @@ import { type InetLink, isRunning } from './host.js';
 import { errorOf, type Hop, type Info, type InfoTemplate, isZero, NO_GATEWAY, sameWords } from './info.js';
 import { hasHostBits, TableId } from './keys.js';
 import { isFound, lookup, lookupIn, type Outcome, type Wanted } from './lookup.js';
-import { EXISTS, NOT_FOUND, NOTHING_TO_CHANGE, type Refusal, refuse } from './refused.js';
+import { EXISTS, NOT_FOUND, NOTHING_TO_CHANGE, type Refusal, refuse, unlessRefused } from './refused.js';
 import type { Rib, Table } from './rib.js';
 import { ignoresLinkDown } from './route-info.js';
 import { type HopSpec, isError, Protocol, type RouteSpec, VERBS, type VerbFlags } from './route-spec.js';
@@ -306,16 +306,14 @@ export class Routes4 {
     const table = this.rib.table(spec.table);
     $key[0] = address;
     const template = this.templateOf(spec);
-    try {
+    // As in the kernel nobody is told of a refusal: most often the route comes when the link is up.
+    unlessRefused(() => {
       this.resolve(template, spec);
       if (!this.isPrefsrcValid(spec, $key)) return;
-    } catch {
-      // As in the kernel nobody is told: the route comes when the link is up.
-      return;
-    }
-    const info = this.intern(template);
-    this.place(VERBS.append, table, $key, length, info);
-    if (info.references === 0) this.rib.infos.forget(info);
+      const info = this.intern(template);
+      this.place(VERBS.append, table, $key, length, info);
+      if (info.references === 0) this.rib.infos.forget(info);
+    });
   }
 
   removeMagic(type: RouteType, address: number, length: number, link: InetLink, prefsrc: number, metric: number): void {
@@ -422,9 +420,8 @@ export class Routes4 {
   }
 
   private settle(changed: Set<Info>): void {
-    const left = new Set([...changed].filter(({ references }) => references > 0));
-    for (const info of left) this.judge(info);
-    this.rib.refresh(left);
+    const left = [...changed].filter(({ references }) => references > 0);
+    this.rib.refresh(left, (info) => this.judge(info));
   }
 
   /** An address is gone for good: routes of main that prefer it as source go (fib_sync_down_addr). */

@@ -15,7 +15,7 @@ import { type InetLink, isLoopback, isRunning } from './host.js';
 import { type Hop, type Info, type InfoTemplate, isZero, NO_GATEWAY, sameWords } from './info.js';
 import { maskKey, TableId } from './keys.js';
 import { isFound, lookup, lookupIn, type Outcome, type Wanted } from './lookup.js';
-import { EXISTS, NOT_FOUND, NOTHING_TO_CHANGE, type Refusal, refuse } from './refused.js';
+import { EXISTS, NOT_FOUND, NOTHING_TO_CHANGE, type Refusal, refuse, unlessRefused } from './refused.js';
 import type { Rib, Table } from './rib.js';
 import { ignoresLinkDown } from './route-info.js';
 import { type HopSpec, isError, Protocol, type RouteSpec, VERBS, type VerbFlags } from './route-spec.js';
@@ -84,7 +84,8 @@ export class Routes6 {
     const table = this.rib.table(tableId);
     let now = flags;
     for (const [i, template] of templates.entries()) {
-      const refusal = this.place(now, table, key, length, template);
+      const told = i < templates.length - 1 ? 'nothing' : i === 0 ? 'newest first' : 'in order';
+      const refusal = this.place(now, table, key, length, template, told);
       if (refusal !== undefined) {
         for (const added of templates.slice(0, i)) this.removeHop(table, key, length, added);
         return refusal;
@@ -150,6 +151,7 @@ export class Routes6 {
     key: Int32Array,
     length: number,
     template: InfoTemplate,
+    told: 'nothing' | 'newest first' | 'in order' = 'newest first',
   ): Refusal | undefined {
     const { prefixes } = table;
     const joins = isJoinable(template);
@@ -179,7 +181,13 @@ export class Routes6 {
     if (existing !== 0) this.rib.replace(table, existing, info);
     else if (flags.replace && !flags.create) return this.nothingToChange(info, table, key, length);
     else this.rib.insert(table, key, length, info, previous);
-    this.stack.tellRoute(false, 6, table, key, length, info);
+    if (told === 'nothing') return undefined;
+    const isJoined = sibling !== 0 && told === 'newest first';
+    if (!isJoined) this.stack.tellRoute(false, 6, table, key, length, info);
+    else {
+      const hops = [...info.hops.slice(-1), ...info.hops.slice(0, -1)];
+      this.stack.tellRoute(false, 6, table, key, length, { ...info, hops });
+    }
     return undefined;
   }
 
@@ -263,7 +271,8 @@ export class Routes6 {
     const length = table.prefixes.lengthOf(alias);
     if (left.length === 0) this.rib.remove(table, alias);
     else this.rib.replace(table, alias, this.internWith({ ...info, hops: [...left] }));
-    this.stack.tellRoute(true, 6, table, key, length, info);
+    const gone = left.length === 0 ? info.hops : info.hops.filter((hop) => !left.includes(hop));
+    this.stack.tellRoute(true, 6, table, key, length, { ...info, hops: gone });
   }
 
   // --- what a route may lead to ------------------------------------------------------------------------------
@@ -429,7 +438,7 @@ export class Routes6 {
         },
       ],
     };
-    this.place(VERBS.append, this.rib.table(template.table), key, route.length, template);
+    unlessRefused(() => this.place(VERBS.append, this.rib.table(template.table), key, route.length, template));
   }
 
   /** Takes a route of addrconf back; `matches` tells it from others of the same prefix. */
@@ -496,8 +505,7 @@ export class Routes6 {
   }
 
   private settle(changed: readonly Info[]): void {
-    for (const info of changed) this.judge(info);
-    this.rib.refresh(new Set(changed));
+    this.rib.refresh(changed, (info) => this.judge(info));
   }
 
   /** fib6_ifdown: NETDEV_DOWN. */
