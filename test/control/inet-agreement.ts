@@ -3,6 +3,7 @@
  * does, against the datapath's.
  */
 import { expect } from 'vitest';
+import { usesGateway } from '../../src/control/inet/info.js';
 import { bytesOfKey, formatKey, parseKey } from '../../src/control/inet/keys.js';
 import { isFound, type Outcome } from '../../src/control/inet/lookup.js';
 import type { RuleFlow } from '../../src/control/inet/rules.js';
@@ -77,7 +78,7 @@ function outcomeText(outcome: Outcome, isAlive: (hop: Hops[number]) => boolean):
   const { info, length, table } = outcome;
   if (info.isReject) return 'EHOSTUNREACH';
   const hops = info.hops.map((hop) => {
-    const gateway = hop.family === 0 ? '-' : formatKey(hop.gateway);
+    const gateway = usesGateway(hop) ? formatKey(hop.gateway) : '-';
     return `[${gateway} by ${hop.link.number} × ${hop.weight}${isAlive(hop) ? '' : ' dead'}]`;
   });
   return `${info.type} scope ${info.scope} /${length} table ${table.id} src ${formatKey(info.prefsrc)} mtu ${info.mtu} ${hops.join(' ')}`;

@@ -5,8 +5,6 @@
  *
  *   test ── k0 … k3 ── p0 … p3   a kernel namespace
  *   test ── s0 … s3 ── p0 … p3   packet ports of Sluice
- *
- * Where the two differ and Sluice is right to differ, DIFFERENCES says why.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { isRight } from '../../src/wire/checksum.js';
@@ -364,8 +362,22 @@ function normal(frame: Buffer): string {
   return Buffer.from(bytes).toString('hex');
 }
 
-/** Cases in which the arms differ, and why Sluice is right to. */
-const DIFFERENCES: Array<{ why: string; isSo(sent: Sent): boolean }> = [];
+/**
+ * The kernel now and then leaves out an error about a route (ICMP 3/0, 3/1, 3/13): it counts them by peer, in a table that it thins out by its own
+ * clock. So many of ours may be more than it sends, in one case.
+ */
+const MOST_LEFT_OUT = 3;
+
+function isRouteError(line: string): boolean {
+  const frame = Buffer.from(line.slice(line.indexOf(' ') + 1), 'hex');
+  const start = 14 + (frame[14] & 15) * 4;
+  return frame[12] === 8 && frame[23] === 1 && frame[start] === 3 && [0, 1, 13].includes(frame[start + 1]);
+}
+
+/** Ours without route errors that are missing in theirs. */
+function withoutLeftOut(ours: string[], theirs: string[]): string[] {
+  return ours.filter((line) => theirs.includes(line) || !isRouteError(line));
+}
 
 interface Case {
   title: string;
@@ -509,22 +521,25 @@ describe.skipIf(missing)(titled('beside the kernel’s router', missing), () => 
     await outputs('k');
     await outputs('s');
     let total = 0;
+    let leftOut = 0;
     for (let from = 0; from < frames.length; from += 20) {
       const part = frames.slice(from, from + 20);
       await send(part);
       const theirs = await outputs('k');
-      const ours = await outputs('s');
+      const sent = await outputs('s');
+      const ours = withoutLeftOut(sent, theirs);
       total += theirs.length;
+      leftOut += sent.length - ours.length;
       if (JSON.stringify(ours) !== JSON.stringify(theirs)) await explain(part);
       expect(ours).toEqual(theirs);
     }
+    expect(leftOut).toBeLessThanOrEqual(MOST_LEFT_OUT);
     expect(total, 'something comes out').toBeGreaterThan(0);
   }
 
   /** Sends them again, one by one, to find the one that makes the difference. */
   async function explain(frames: Sent[]): Promise<void> {
     for (const sent of frames) {
-      if (DIFFERENCES.some(({ isSo }) => isSo(sent))) continue;
       await send([sent]);
       const theirs = await outputs('k');
       const ours = await outputs('s');
@@ -536,7 +551,7 @@ describe.skipIf(missing)(titled('beside the kernel’s router', missing), () => 
     await configure(lines ?? []);
     await sysctl(sysctls ?? []);
     try {
-      await expectAlike(frames.filter((sent) => !DIFFERENCES.some(({ isSo }) => isSo(sent))));
+      await expectAlike(frames);
     } finally {
       await sysctl(reset ?? []);
       await configure(undo ?? []);
