@@ -303,8 +303,9 @@ class Files {
   }
 }
 
-/** DPDK's look-up as it comes, and with the widest vectors. */
+/** DPDK's look-up in its older library and in its newer one, as it comes and with the widest vectors. */
 const PEERS: { name: string; bits: number }[] = [
+  { name: 'DPDK rte_lpm', bits: 0 },
   { name: 'DPDK rte_fib', bits: 256 },
   { name: 'DPDK rte_fib AVX-512', bits: 512 },
 ];

@@ -1,16 +1,18 @@
-// Longest-prefix match as DPDK does it: librte_fib's DIR-24-8 for IPv4, its trie for IPv6, with the prefixes and keys
-// of a file.
+// Longest-prefix match as DPDK does it, with the prefixes and keys of a file: librte_fib's DIR-24-8 for IPv4 and its
+// trie for IPv6, or the older librte_lpm.
 //
 //   lpm 4|6 FILE SECONDS BITS
 //
 // FILE holds int32 words: the numbers of prefixes and of keys, for each prefix its address (1 or 4 words, the first
 // bits first), length and value, then the keys. BITS is the widest vector that DPDK may use: 256 is its default, and
-// its look-up is then plain code; with 512 it uses AVX-512. Keys are looked up in bursts of 64, round by round until
+// its look-up is then plain code; with 512 it uses AVX-512; 0 stands for librte_lpm. Keys are looked up in bursts of 64, round by round until
 // that much CPU time is used. Prints one line of JSON: look-ups per microsecond, and the sum of the values of all keys,
 // to compare the answers.
 #include <rte_eal.h>
 #include <rte_fib.h>
 #include <rte_fib6.h>
+#include <rte_lpm.h>
+#include <rte_lpm6.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +91,28 @@ static void measureIpv4(std::vector<int32_t>& words, double time) {
   measure(words[1], time, [&](int at, uint64_t* out) { rte_fib_lookup_bulk(fib, keys + at, out, kBurst); });
 }
 
+/** A value of librte_lpm with its flag for "found"; 0 where there is none. */
+static uint64_t found(uint32_t value) {
+  return value & RTE_LPM_LOOKUP_SUCCESS ? value & 0xffffff : 0;
+}
+
+static void measureLpm(std::vector<int32_t>& words, double time) {
+  rte_lpm_config conf = {};
+  conf.max_rules = 1 << 21;
+  conf.number_tbl8s = 1 << 12;
+  rte_lpm* lpm = rte_lpm_create("lpm", -1, &conf);
+  if (!lpm) die("make a table");
+  const int32_t* p = &words[2];
+  for (int i = 0; i < words[0]; i++, p += 3)
+    if (rte_lpm_add(lpm, p[0], p[1], p[2])) die("add a prefix");
+  uint32_t* keys = reinterpret_cast<uint32_t*>(const_cast<int32_t*>(p));
+  measure(words[1], time, [&](int at, uint64_t* out) {
+    uint32_t values[kBurst];
+    rte_lpm_lookup_bulk(lpm, keys + at, values, kBurst);
+    for (int i = 0; i < kBurst; i++) out[i] = found(values[i]);
+  });
+}
+
 static void toBytes(const int32_t* words, uint8_t* bytes) {
   for (int i = 0; i < kAddressBytes; i++) bytes[i] = uint32_t(words[i >> 2]) >> (24 - 8 * (i & 3));
 }
@@ -115,10 +139,33 @@ static void measureIpv6(std::vector<int32_t>& words, double time) {
   });
 }
 
+static void measureLpm6(std::vector<int32_t>& words, double time) {
+  rte_lpm6_config conf = {};
+  conf.max_rules = 1 << 20;
+  conf.number_tbl8s = 1 << 18;
+  rte_lpm6* lpm = rte_lpm6_create("lpm", -1, &conf);
+  if (!lpm) die("make a table");
+  const int32_t* p = &words[2];
+  for (int i = 0; i < words[0]; i++, p += 6) {
+    uint8_t address[kAddressBytes];
+    toBytes(p, address);
+    if (rte_lpm6_add(lpm, address, p[4], p[5])) die("add a prefix");
+  }
+  std::vector<uint8_t> keys(size_t(words[1]) * kAddressBytes);
+  for (int i = 0; i < words[1]; i++) toBytes(p + 4 * i, &keys[size_t(i) * kAddressBytes]);
+  measure(words[1], time, [&](int at, uint64_t* out) {
+    int32_t values[kBurst];
+    auto* burst = reinterpret_cast<uint8_t(*)[kAddressBytes]>(&keys[size_t(at) * kAddressBytes]);
+    rte_lpm6_lookup_bulk_func(lpm, burst, values, kBurst);
+    for (int i = 0; i < kBurst; i++) out[i] = values[i] < 0 ? 0 : values[i];
+  });
+}
+
 int main(int argc, char** argv) {
   if (argc != 5) return fprintf(stderr, "usage: lpm 4|6 FILE SECONDS BITS\n"), 2;
   std::vector<int32_t> words = wordsOf(argv[2]);
-  start(argv[4]);
-  if (!strcmp(argv[1], "4")) measureIpv4(words, atof(argv[3]));
-  else measureIpv6(words, atof(argv[3]));
+  const bool isIpv4 = !strcmp(argv[1], "4"), isLpm = !strcmp(argv[4], "0");
+  start(isLpm ? "256" : argv[4]);
+  const auto run = isIpv4 ? (isLpm ? measureLpm : measureIpv4) : (isLpm ? measureLpm6 : measureIpv6);
+  run(words, atof(argv[3]));
 }

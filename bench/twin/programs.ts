@@ -27,7 +27,7 @@ const COMPILER = ['g++', '-std=c++17', '-O3', '-fno-exceptions', '-D_GNU_SOURCE'
 function dpdk(name: ProgramName): { flags: string[]; libraries: string[] } {
   if (name !== 'lpm') return { flags: [], libraries: [] };
   const flags = run(['pkg-config', '--cflags', 'libdpdk']).trim().split(/\s+/);
-  return { flags, libraries: ['-lrte_fib', '-lrte_rib', '-lrte_eal'] };
+  return { flags, libraries: ['-lrte_fib', '-lrte_rib', '-lrte_lpm', '-lrte_hash', '-lrte_eal'] };
 }
 
 function newest(folder: string): number {
