@@ -1,7 +1,7 @@
 /* IPv4 through a whole dataplane: what is forwarded, what is answered and what is dropped, and why. */
 import { describe, expect, it } from 'vitest';
 import { LinkFlag } from '../../src/core/links.js';
-import { Conf4 } from '../../src/route/conf.js';
+import { Conf4, Net4 } from '../../src/route/conf.js';
 import { RouteType } from '../../src/route/fib.js';
 import { Neighbour, Nud } from '../../src/tables/neighbours.js';
 import { isRight } from '../../src/wire/checksum.js';
@@ -36,6 +36,13 @@ function packet(options: Partial<Ip4Options> = {}): Uint8Array {
   const { source = '10.0.0.9', destination = '10.0.1.9' } = options;
   const payload = udp(source, destination, 1000, 9, pattern(18));
   return ip4({ to: R0, from: H0, source, destination, protocol: 17, payload, ...options });
+}
+
+/** An IPv4 packet to be carried in another. */
+function inner(n: number): Uint8Array {
+  return ip4({ to: R0, from: H0, source: `192.0.2.${n}`, destination: '198.51.100.1', payload: pattern(8) }).subarray(
+    14,
+  );
 }
 
 /** As the sentence of a capture: enough to see what a frame is. */
@@ -148,6 +155,44 @@ describe('the router', () => {
     const first = ways.filter((way) => way === 'e1').length;
     expect(first).toBeGreaterThan(120);
     expect(first).toBeLessThan(180);
+  });
+
+  it.each([
+    ['addresses', 0, (n: number) => ({ source: `10.0.0.${n}` }), true],
+    [
+      'addresses, whatever the ports',
+      0,
+      (n: number) => ({ payload: udp('10.0.0.9', '172.16.0.1', n, 9, pattern(4)) }),
+      false,
+    ],
+    ['ports', 1, (n: number) => ({ payload: udp('10.0.0.9', '172.16.0.1', n, 9, pattern(4)) }), true],
+    ['inner addresses', 2, (n: number) => ({ protocol: 4, payload: inner(n) }), true],
+    [
+      'inner addresses in GRE',
+      2,
+      (n: number) => ({ protocol: 47, payload: Uint8Array.from([0x20, 0, 8, 0, 0, 0, 0, 5, ...inner(n)]) }),
+      true,
+    ],
+    ['outer addresses of a tunnel', 1, (n: number) => ({ protocol: 4, payload: inner(n) }), false],
+    ['chosen fields', 3, (n: number) => ({ payload: udp('10.0.0.9', '172.16.0.1', n, 9, pattern(4)) }), true],
+  ])('tells flows by %s (fib_multipath_hash_policy %i)', (_, policy, options, isSpread) => {
+    const made = router().interface('e2', '02:00:00:00:0b:02').address('e2', '10.0.2.1/24');
+    permanent(made, 'e2', '10.0.2.9', H1);
+    made.route('172.16.0.0/16', {
+      hops: [
+        ['10.0.1.9', 'e1', 1],
+        ['10.0.2.9', 'e2', 1],
+      ],
+    });
+    made.dataplane.inet.conf.set('net4', 0, Net4.FIB_MULTIPATH_HASH_POLICY, policy);
+    // Source port alone.
+    made.dataplane.inet.conf.set('net4', 0, Net4.FIB_MULTIPATH_HASH_FIELDS, 0x10);
+    const ways = new Set<string>();
+    for (let n = 2; n < 60; n++) {
+      made.send('e0', packet({ destination: '172.16.0.1', ...options(n) }));
+      ways.add(made.outputs('e1', 'e2').join());
+    }
+    expect(ways.size).toBe(isSpread ? 2 : 1);
   });
 
   it('answers echo requests to any of its addresses', () => {
