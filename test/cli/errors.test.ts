@@ -290,7 +290,10 @@ describe.skipIf(reason !== '')(`wrong commands, beside the real tools${reason ==
     if (request.ns !== undefined)
       return refusal('ENOENT', `cannot do it: there is no namespace "${request.ns}"; see "sluice ip netns"`);
     if (request.op === 'link.set' && request.netns !== undefined)
-      return refusal('ENOENT', `cannot open network namespace "${request.netns}": there is none; see "sluice ip netns"`);
+      return refusal(
+        'ENOENT',
+        `cannot open network namespace "${request.netns}": there is none; see "sluice ip netns"`,
+      );
     const missing = namesOf(request).find((name) => !links.some((link) => link.ifname === name));
     if (missing !== undefined)
       return refusal('ENODEV', `cannot do it: there is no link "${missing}"; see "sluice ip link"`);

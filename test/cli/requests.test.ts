@@ -90,7 +90,9 @@ const COMMANDS: Record<string, Request[]> = {
   ],
   'ip link add type bridge': [{ op: 'link.add', kind: 'bridge', bridge: {} }],
   'ip link add type veth': [{ op: 'link.add', kind: 'veth' }],
-  'ip link add v0 type veth peer name v1': [{ op: 'link.add', name: 'v0', kind: 'veth', veth: { peer: { name: 'v1' } } }],
+  'ip link add v0 type veth peer name v1': [
+    { op: 'link.add', name: 'v0', kind: 'veth', veth: { peer: { name: 'v1' } } },
+  ],
   'ip link add v0 mtu 9000 netns red type veth peer v1 netns blue address 2:0:0:0:0:1 mtu 1400': [
     {
       op: 'link.add',

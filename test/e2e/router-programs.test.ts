@@ -36,8 +36,13 @@ describe.skipIf(missing)(titled('programs across the router', missing), () => {
       'link set t1 up',
       'link set t2 up',
     );
-    await daemon.must('sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0');
-    for (const [host, n] of [[a, 1], [b, 2]] as const) {
+    await daemon.must(
+      'sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0',
+    );
+    for (const [host, n] of [
+      [a, 1],
+      [b, 2],
+    ] as const) {
       await host.ip(`route add default via 10.${n}.0.1`);
       await host.must(`ip -6 route add default via fd0${n}::1`);
     }
@@ -82,9 +87,15 @@ describe.skipIf(missing)(titled('programs across the router', missing), () => {
   });
 
   test.skipIf(lacking('traceroute')).each(['-U', '-I', '-T'])('traceroute %s', async (how) => {
-    for (const [address, router] of [['10.2.0.2', '10.1.0.1'], ['fd02::2', 'fd01::1']]) {
+    for (const [address, router] of [
+      ['10.2.0.2', '10.1.0.1'],
+      ['fd02::2', 'fd01::1'],
+    ]) {
       const { out } = await a.run(`traceroute -n ${how} -q 2 -w 2 -m 5 ${address}`);
-      const hops = out.split('\n').slice(1).map((line) => line.trim().split(/\s+/)[1]);
+      const hops = out
+        .split('\n')
+        .slice(1)
+        .map((line) => line.trim().split(/\s+/)[1]);
       expect(hops, out).toEqual([router, address, undefined]);
     }
   });
@@ -128,33 +139,37 @@ describe.skipIf(missing)(titled('programs across the router', missing), () => {
     for (const host of [a, b]) await host.run('ethtool -K eth0 tx on gso on tso on');
   });
 
-  test.skipIf(lacking('bird'))('two BIRD routers exchange routes across it', async () => {
-    const folder = stage.folder();
-    const start = (host: Host, own: string, other: string, route: string): void => {
-      const home = join(folder, host.name);
-      mkdirSync(home);
-      writeFileSync(
-        join(home, 'bird.conf'),
-        `router id ${own};
+  test.skipIf(lacking('bird'))(
+    'two BIRD routers exchange routes across it',
+    async () => {
+      const folder = stage.folder();
+      const start = (host: Host, own: string, other: string, route: string): void => {
+        const home = join(folder, host.name);
+        mkdirSync(home);
+        writeFileSync(
+          join(home, 'bird.conf'),
+          `router id ${own};
 protocol device {}
 protocol kernel { ipv4 { export all; }; }
 protocol static { ipv4; route ${route} blackhole; }
 protocol bgp { local ${own} as 65001; neighbor ${other} as 65001; multihop; ipv4 { import all; export where source = RTS_STATIC; next hop self; }; }
 `,
+        );
+        const bird = host.start(['bird', '-f', '-c', join(home, 'bird.conf'), '-s', join(home, 'ctl')]);
+        stage.atEnd(() => bird.stop('SIGKILL'));
+      };
+      start(a, '10.1.0.2', '10.2.0.2', '172.30.0.0/16');
+      start(b, '10.2.0.2', '10.1.0.2', '172.31.0.0/16');
+      await until(
+        'the routes have come across',
+        async () =>
+          (await a.must('ip route show 172.31.0.0/16')).includes('proto bird') &&
+          (await b.must('ip route show 172.30.0.0/16')).includes('proto bird'),
+        30_000,
       );
-      const bird = host.start(['bird', '-f', '-c', join(home, 'bird.conf'), '-s', join(home, 'ctl')]);
-      stage.atEnd(() => bird.stop('SIGKILL'));
-    };
-    start(a, '10.1.0.2', '10.2.0.2', '172.30.0.0/16');
-    start(b, '10.2.0.2', '10.1.0.2', '172.31.0.0/16');
-    await until(
-      'the routes have come across',
-      async () =>
-        (await a.must('ip route show 172.31.0.0/16')).includes('proto bird') &&
-        (await b.must('ip route show 172.30.0.0/16')).includes('proto bird'),
-      30_000,
-    );
-  }, 60_000);
+    },
+    60_000,
+  );
 
   test('at rest every frame is accounted for', () => expectConserved(daemon));
 });
