@@ -7,7 +7,8 @@
 import { type Arena, type Frame, NONE, QUEUE } from '../core/arena.js';
 import type { Link } from '../core/links.js';
 import { type Port, TxError } from '../core/port.js';
-import { complete, needsOffload, Segmented, segment } from './offload.js';
+import { completePartial } from '../wire/span.js';
+import { needsOffload, Segmented, segment } from './offload.js';
 
 export class OffloadPort implements Port {
   segments = 0;
@@ -94,7 +95,7 @@ export class OffloadPort implements Port {
   private sendCompleted(frame: Frame, i: number): void {
     const copy = this.arena.copy(frame);
     if (copy === NONE) this.$errors[i] = TxError.ARENA_FULL;
-    else if (complete(this.arena, copy)) this.push(copy, i, true);
+    else if (completePartial(this.arena, copy)) this.push(copy, i, true);
     else {
       this.arena.release(copy);
       this.$errors[i] = TxError.UNSEGMENTABLE;

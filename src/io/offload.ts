@@ -1,6 +1,6 @@
 /*
  * What a port without an offload needs at the last moment, done as the Linux kernel's software GSO does it: finishing a
- * partial checksum (`complete`, skb_checksum_help there) and cutting a superframe (`segment`, skb_gso_segment).
+ * partial checksum (wire/span.ts, skb_checksum_help there) and cutting a superframe (`segment`, skb_gso_segment).
  *
  *   superframe   | Ethernet, tags | IP, extensions | TCP or UDP | payload …                        |
  *                0                network          transport    data
@@ -20,11 +20,12 @@
  * Nothing here allocates. `$…` are results of `locate`, valid until its next call.
  */
 import { type Arena, BURST, type Frame, Gso, NONE, Slot, Vnet } from '../core/arena.js';
-import { copySum, finish, fold, negative, pseudo4, pseudo6, sum, swap } from '../wire/checksum.js';
-import { Ethernet, EtherType } from '../wire/ethernet.js';
+import { copySum, finish, fold, negative, pseudo4, pseudo6, sum } from '../wire/checksum.js';
+import { EtherType } from '../wire/ethernet.js';
 import { read16, read32, write16, write32 } from '../wire/field.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
+import { completePartial, isPartial, rangeCopy, takeTail } from '../wire/span.js';
 import * as tcp from '../wire/tcp.js';
 import * as udp from '../wire/udp.js';
 import * as vlan from '../wire/vlan.js';
@@ -38,9 +39,6 @@ export const enum Segmented {
   /** More segments than the caller has room for. */
   TOO_MANY = -3,
 }
-
-/** No L4 header lies before the end of Ethernet's and the shortest IP header. */
-const FIRST_CSUM_START = Ethernet.BYTES + ipv4.Ipv4.BYTES;
 
 /** Bytes that a 16-bit IP length field can say. */
 const LONGEST = 0xffff;
@@ -63,68 +61,6 @@ function gsoType(arena: Arena, frame: Frame): number {
 
 function gsoSize(arena: Arena, frame: Frame): number {
   return arena.vnet[(frame << Vnet.SHIFT) + Vnet.GSO_SIZE];
-}
-
-function isPartial(arena: Arena, frame: Frame): boolean {
-  return (arena.vnet[(frame << Vnet.SHIFT) + Vnet.FLAGS_TYPE] & Vnet.NEEDS_CSUM) !== 0;
-}
-
-/**
- * Finishes a partial checksum in place and clears the virtio header; the frame must be exclusively owned. False, and
- * nothing changed, where the place of the checksum is not in the frame or the frame is a superframe.
- */
-export function complete(arena: Arena, frame: Frame): boolean {
-  if (arena.isSuperframe(frame)) return false;
-  if (isPartial(arena, frame)) {
-    const at = frame << Vnet.SHIFT;
-    const start = arena.vnet[at + Vnet.CSUM_START];
-    const field = start + arena.vnet[at + Vnet.CSUM_OFFSET];
-    const length = arena.length[frame];
-    if (start < FIRST_CSUM_START || field + 2 > length) return false;
-    // 0 would mean "no checksum" in UDP; for all others 0xffff is the same number.
-    const checksum = finish(rangeSum(arena, frame, start, length - start)) || 0xffff;
-    arena.bytes[address(arena, frame, field)] = checksum >>> 8;
-    arena.bytes[address(arena, frame, field + 1)] = checksum;
-  }
-  arena.clearVnet(frame);
-  return true;
-}
-
-/** Where in the arena a byte of the frame lies. */
-function address(arena: Arena, frame: Frame, position: number): number {
-  const head = arena.headLength(frame);
-  return position < head ? arena.offset[frame] + position : arena.tailOffset(frame) + position - head;
-}
-
-/** Bytes of the frame that lie in one piece from `position` on. */
-function contiguous(arena: Arena, frame: Frame, position: number): number {
-  const head = arena.headLength(frame);
-  return (position < head ? head : arena.length[frame]) - position;
-}
-
-/** Sum of bytes of a frame, whether they lie in its head, its tail or both. */
-function rangeSum(arena: Arena, frame: Frame, position: number, length: number): number {
-  const here = Math.min(length, contiguous(arena, frame, position));
-  const first = sum(arena, address(arena, frame, position), here);
-  if (here === length) return first;
-  const rest = sum(arena, address(arena, frame, position + here), length - here);
-  return first + ((here & 1) === 0 ? rest : swap(rest));
-}
-
-/** Copies bytes from one frame into another, across both frames' splits; answers their sum. */
-function rangeCopy(arena: Arena, to: Frame, toAt: number, from: Frame, fromAt: number, length: number): number {
-  let total = 0;
-  let done = 0;
-  while (done < length) {
-    const source = fromAt + done;
-    const target = toAt + done;
-    const room = Math.min(contiguous(arena, from, source), contiguous(arena, to, target));
-    const here = Math.min(length - done, room);
-    const part = copySum(arena, address(arena, to, target), address(arena, from, source), here);
-    total += (done & 1) === 0 ? part : swap(part);
-    done += here;
-  }
-  return total;
 }
 
 /**
@@ -182,7 +118,7 @@ function single(arena: Arena, frame: Frame, out: Int32Array): number {
   if (copy === NONE) return Segmented.NO_FRAMES;
   arena.vnet[(copy << Vnet.SHIFT) + Vnet.FLAGS_TYPE] &= 0xff;
   // locate has checked the place of the checksum.
-  complete(arena, copy);
+  completePartial(arena, copy);
   out[0] = copy;
   return 1;
 }
@@ -290,13 +226,9 @@ function cutSegment(arena: Arena, frame: Frame, index: number, payload: number, 
 /** A fresh frame with a tail slot where its head slot does not hold it; or NONE. */
 function allocateLong(arena: Arena, length: number): Frame {
   const frame = arena.allocate(length);
-  if (frame === NONE || arena.headLength(frame) === length) return frame;
-  if (arena.freeTailCount === 0) {
-    arena.release(frame);
-    return NONE;
-  }
-  arena.tail[frame] = arena.freeTails[--arena.freeTailCount];
-  return frame;
+  if (frame === NONE || takeTail(arena, frame)) return frame;
+  arena.release(frame);
+  return NONE;
 }
 
 /** Adjusts what differs between segments, then finishes the checksum. */

@@ -146,6 +146,10 @@ export class World implements InetHost {
   setMtu(name: string, mtu: number): void {
     const link = this.link(name);
     link.mtu = mtu;
+    // What has no IPv6 any more forgets its settings.
+    if (mtu < 1280)
+      for (const key of [...this.settings.keys()])
+        if (key.startsWith(`net.ipv6.conf.${name}.`)) this.settings.delete(key);
     this.run((calls) => this.control.linkChanged(link, { mtu: true }, calls));
   }
 

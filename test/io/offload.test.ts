@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { Arena, BURST, type Frame, Gso, NONE, Slot, Vnet } from '../../src/core/arena.js';
-import { complete, needsOffload, Segmented, segment, segmentLength } from '../../src/io/offload.js';
+import { needsOffload, Segmented, segment, segmentLength } from '../../src/io/offload.js';
+import { completePartial as complete } from '../../src/wire/span.js';
 import {
   build,
   LONGEST_FRAME,

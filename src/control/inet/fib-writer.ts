@@ -17,7 +17,7 @@ import {
   Route,
   RouteType,
 } from '../../route/fib.js';
-import type { Hop, Info } from './info.js';
+import { type Hop, type Info, usesGateway } from './info.js';
 import { refuse } from './refused.js';
 
 /** What the engine does at once: about 1 ms. */
@@ -254,8 +254,10 @@ export class FibWriter {
     this.ops[at + 1] = number;
     const row = this.ops.fill(0, at + 2, at + 2 + NextHop.WORDS).subarray(at + 2, at + 2 + NextHop.WORDS);
     row[NextHop.LINK] = hop.link.number;
-    row[NextHop.FAMILY] = hop.family;
-    row.set(hop.gateway, NextHop.GATEWAY);
+    if (usesGateway(hop)) {
+      row[NextHop.FAMILY] = hop.family;
+      row.set(hop.gateway, NextHop.GATEWAY);
+    }
     row[NextHop.WEIGHT] = hop.weight;
     row[NextHop.UPPER_BOUND] = upperBound;
     row[NextHop.FLAGS] = hop.flags & (NextHopFlag.DEAD | NextHopFlag.ONLINK | NextHopFlag.LINKDOWN);

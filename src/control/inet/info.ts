@@ -3,7 +3,8 @@
  * what else a command said. Two routes of equal attributes share one Info; the state of its next hops (DEAD, LINKDOWN) is
  * not part of what makes them equal, as it follows from the links.
  */
-import { MTU_LOCK, NextHopFlag, RouteType } from '../../route/fib.js';
+import { Scope } from '../../route/addresses.js';
+import { NextHopFlag, RouteType } from '../../route/fib.js';
 import type { InetLink } from './host.js';
 
 export interface Hop {
@@ -84,8 +85,12 @@ export function isZero(words: Int32Array): boolean {
   return words.every((word) => word === 0);
 }
 
-export function mtuOf({ mtu }: InfoTemplate): number {
-  return mtu & ~MTU_LOCK;
+/**
+ * Whether packets go to the gateway. A gateway that is this host's own address names a link and no more: then, as if there
+ * were none, they go to their destination on it. (IPv6 has no scopes, and takes no such gateway.)
+ */
+export function usesGateway({ family, scope }: Hop): boolean {
+  return family !== 0 && (scope === Scope.UNIVERSE || scope === Scope.LINK);
 }
 
 /** Equal for hops that make routes equal. */

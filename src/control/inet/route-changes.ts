@@ -3,7 +3,7 @@
  *
  * In a batch what lines share is checked once, not once a route: a template's Info stays as found until a route that changes might
  * change what it says, one that covers its gateway or its source. So a route costs a look-up in its table and a few words
- * for the engine. A route that fails is undone by nobody; it is answered with its index.
+ * for the engine. One that fails is answered with its index; those before it stay.
  */
 import type { SluiceError } from '../../core/errors.js';
 import type { ApiError, ChangeRoute, ChangeRoutes, Family, RouteChange, RouteFailures, RouteVerb } from '../api.js';

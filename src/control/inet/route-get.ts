@@ -10,13 +10,13 @@ import { AddressFlag, Scope } from '../../route/addresses.js';
 import { RouteType } from '../../route/fib.js';
 import type { Family, GetRoute, RouteInfo } from '../api.js';
 import { type InetLink, isLoopback } from './host.js';
-import { type Hop, isZero } from './info.js';
+import { type Hop, isZero, usesGateway } from './info.js';
 import { bytesOfKey, formatKey, keyOfBytes, parseKey, TableId, wordsOf } from './keys.js';
 import { type Found, isFound, type Outcome, type Wanted } from './lookup.js';
 import { refuse } from './refused.js';
 import { flagNames, hopInfo, metricsInfo, routeInfo } from './route-info.js';
 import { linkNamed, PREF_NAMES, typeName } from './route-spec.js';
-import { isMulticast6 } from './routes6.js';
+import { isMulticast6, isOwn } from './routes6.js';
 import type { RuleFlow } from './rules.js';
 import type { Stack } from './stack.js';
 
@@ -141,7 +141,8 @@ function wanted(address: Int32Array, oif: InetLink | undefined): Wanted {
 /** The link that has an address. */
 function holderOf(stack: Stack, address: number): InetLink | undefined {
   const links = [...stack.namespace.links.values()];
-  return links.find((link) => stack.addresses4.of(link).some(({ local }) => local === address));
+  const holder = links.find((link) => stack.addresses4.of(link).some(({ local }) => local === address));
+  return holder ?? stack.routes4.linkOfLocal(address);
 }
 
 /** A route without a gateway. */
@@ -162,11 +163,11 @@ function output4(stack: Stack, question: Question): Route4 {
   let source = question.source[0];
   const isForMany = isMulticast(destination) || destination === BROADCAST;
   if (oif === undefined && source !== 0 && isForMany)
-    return toMany(destination, holderOf(stack, source) ?? unreachable('ENETUNREACH'), source);
+    return toMany(stack, destination, holderOf(stack, source) ?? unreachable('ENETUNREACH'), source);
   if (oif !== undefined) {
     if (!oif.isUp) unreachable('ENETUNREACH');
     if (isLocalMulticast(destination) || destination === BROADCAST)
-      return toMany(destination, oif, source || selectSource(stack, oif, 0, Scope.LINK));
+      return toMany(stack, destination, oif, source || selectSource(stack, oif, 0, Scope.LINK));
     if (source === 0 && isMulticast(destination)) source = selectSource(stack, oif, 0, Scope.UNIVERSE);
     if (source === 0 && destination === 0) source = selectSource(stack, oif, 0, Scope.HOST);
   }
@@ -186,12 +187,13 @@ function assumedOnLink(
 ): Route4 {
   if (oif === undefined) return unreachable(typeof outcome === 'string' ? outcome : 'ENETUNREACH');
   const chosen = source || selectSource(stack, oif, 0, Scope.LINK);
+  if (isMulticast(destination)) return toMany(stack, destination, oif, chosen);
   checkLoopback(stack, oif, chosen);
-  if (isMulticast(destination)) return toMany(destination, oif, chosen);
   return onLink(RouteType.UNICAST, oif, chosen, isLoopback(oif) ? ['local'] : []);
 }
 
-function toMany(destination: number, link: InetLink, source: number): Route4 {
+function toMany(stack: Stack, destination: number, link: InetLink, source: number): Route4 {
+  checkLoopback(stack, link, source);
   if (destination === BROADCAST) return onLink(RouteType.BROADCAST, link, source, ['local', 'brd']);
   const isOurs = destination === ALL_HOSTS;
   return onLink(RouteType.MULTICAST, link, source, isOurs ? ['local', 'mc'] : ['mc']);
@@ -205,14 +207,14 @@ function chosen4(stack: Stack, question: Question, found: Found, source: number,
   const hop = info.hops[found.hop];
   const { link } = hop;
   const own = source || info.prefsrc[0] || selectSource(stack, link, hop.family === 4 ? hop.gateway[0] : 0, info.scope);
-  checkLoopback(stack, link, own);
   if (info.type === RouteType.BROADCAST || destination === BROADCAST)
-    return onLink(RouteType.BROADCAST, link, own, ['local', 'brd'], found);
-  if (isMulticast(destination)) {
+    return { ...toMany(stack, BROADCAST, link, own), found };
+  if (info.type === RouteType.MULTICAST || isMulticast(destination)) {
     // A default route is not meant for groups: it only tells the link.
     const gateway = found.length < 4 ? undefined : gatewayed(hop);
-    return { ...toMany(destination, link, own), found, hop: gateway };
+    return { ...toMany(stack, destination, link, own), found, hop: gateway };
   }
+  checkLoopback(stack, link, own);
   return { type: info.type, found, link, hop: gatewayed(hop), source: own, cache: isLoopback(link) ? ['local'] : [] };
 }
 
@@ -222,7 +224,7 @@ function checkLoopback(stack: Stack, link: InetLink, source: number): void {
 }
 
 function gatewayed(hop: Hop): Hop | undefined {
-  return hop.family === 0 ? undefined : hop;
+  return usesGateway(hop) ? hop : undefined;
 }
 
 function checkSource4(stack: Stack, { source: [source] }: Question): void {
@@ -263,7 +265,7 @@ function input4(stack: Stack, question: Question, iif: InetLink): Route4 {
   const [destination] = question.destination;
   const [source] = question.source;
   const lo = loopbackOf(stack);
-  if (isMulticast(destination)) return inputMulticast(question, lo);
+  if (isMulticast(destination)) return inputMulticast(destination, iif, lo);
   if (isMulticast(source) || source === BROADCAST) unreachable('EINVAL');
   if (destination === BROADCAST || (source === 0 && destination === 0))
     return inputLocal(stack, question, iif, undefined, ['local', 'brd'], lo);
@@ -280,8 +282,9 @@ function input4(stack: Stack, question: Question, iif: InetLink): Route4 {
   return forwarded(stack, question, iif, outcome);
 }
 
-function inputMulticast({ destination }: Question, lo: InetLink): Route4 {
-  if (destination[0] !== ALL_HOSTS) return unreachable('EINVAL');
+/** Of groups this host is in one alone, and only while the link is up. */
+function inputMulticast(destination: number, iif: InetLink, lo: InetLink): Route4 {
+  if (destination !== ALL_HOSTS || !iif.isUp) return unreachable('EINVAL');
   return onLink(RouteType.MULTICAST, lo, 0, ['local', 'mc']);
 }
 
@@ -345,7 +348,6 @@ async function get6(stack: Stack, request: GetRoute, question: Question): Promis
   const { info } = outcome;
   if (request.fibmatch === true) return fibInfo(stack, 6, outcome, destination);
   const hop = info.hops[outcome.hop];
-  const isLocal = info.type === RouteType.LOCAL || info.type === RouteType.ANYCAST;
   const prefsrc = iif === undefined ? await source6(stack, outcome, destination) : undefined;
   const metrics = metricsInfo(info);
   return {
@@ -359,7 +361,7 @@ async function get6(stack: Stack, request: GetRoute, question: Question): Promis
     metric: info.metric,
     ...(prefsrc !== undefined && { prefsrc }),
     ...(iif !== undefined && { iif: iif.name }),
-    nexthops: [{ ...hopInfo({ ...hop, flags: 0 }), dev: (isLocal ? loopbackOf(stack) : hop.link).name, flags: [] }],
+    nexthops: [{ ...hopInfo({ ...hop, flags: 0 }), dev: (isOwn(info) ? loopbackOf(stack) : hop.link).name, flags: [] }],
     flags: flagNames(0),
     ...(metrics !== undefined && { metrics }),
     pref: PREF_NAMES[info.pref],

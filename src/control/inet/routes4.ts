@@ -157,8 +157,11 @@ export class Routes4 {
     if (spec.mtu !== 0 && spec.mtu !== info.mtu) return false;
     if (spec.hoplimit !== 0 && spec.hoplimit !== info.hoplimit) return false;
     if (spec.hops.length === 0) return true;
-    if (spec.hops.length === 1 || info.hops.length === 0) return isHopMeant(info.hops[0], spec.hops[0]);
-    return info.hops.every((hop, i) => spec.hops[i] !== undefined && isHopMeant(hop, spec.hops[i]));
+    const [only] = spec.hops;
+    // A route that rejects has a next hop without link and gateway, for the kernel.
+    if (info.hops.length === 0) return spec.hops.length > 1 && only.link === undefined && only.family !== 4;
+    if (spec.hops.length === 1) return isHopMeant(info.hops[0], only);
+    return info.hops.every((hop, i) => spec.hops[i] !== undefined && isOneMeant(hop, spec.hops[i]));
   }
 
   // --- what a route may say -------------------------------------------------------------------------------
@@ -284,6 +287,15 @@ export class Routes4 {
   private tableGroup(table: Table): Table[] {
     if (this.rib.isSplit || (table.id !== TableId.LOCAL && table.id !== TableId.MAIN)) return [table];
     return [TableId.LOCAL, TableId.MAIN].map((id) => this.rib.find(id)).filter((other) => other !== undefined);
+  }
+
+  /** The link of an address that is local by a route alone: 127.0.0.2, or one that `ip route add local` made so. */
+  linkOfLocal(address: number): InetLink | undefined {
+    const table = this.rib.find(TableId.LOCAL);
+    if (table === undefined) return undefined;
+    const wanted = { address: Int32Array.of(address), scope: 0, oif: undefined, ignoresCarrier: false };
+    const outcome = lookupIn(this.rib, this.tableGroup(table), wanted, this.ignores);
+    return isFound(outcome) && outcome.info.type === RouteType.LOCAL ? outcome.info.hops[outcome.hop].link : undefined;
   }
 
   /** What an address is to this host (inet_addr_type): LOCAL, BROADCAST, MULTICAST, or UNICAST. */
@@ -435,7 +447,7 @@ export class Routes4 {
 
   /** Takes out dead routes (fib_flush). Monitors are told only of those that lose their source. */
   private flush(isTold = false): void {
-    const dead = this.rib.select((info) => (info.flags & NextHopFlag.DEAD) !== 0 && !isError(info.type));
+    const dead = this.rib.select((info) => (info.flags & NextHopFlag.DEAD) !== 0);
     for (const [table, alias] of dead) this.drop(table, alias, isTold);
   }
 }
@@ -455,8 +467,13 @@ function hopBy({ family, gateway, weight }: HopSpec, link: InetLink, scope: numb
   return { link, family, gateway, weight, flags: link.hasCarrier ? 0 : NextHopFlag.LINKDOWN, scope };
 }
 
-function isHopMeant(hop: Hop | undefined, wanted: HopSpec): boolean {
-  if (hop === undefined) return false;
+/** Of several: there, one without a gateway is meant by any IPv6 one, too (fib_nh_match). */
+function isOneMeant(hop: Hop, wanted: HopSpec): boolean {
+  const isAny = wanted.family === 6 && hop.family === 0;
+  return isHopMeant(hop, isAny ? { ...wanted, family: 0 } : wanted);
+}
+
+function isHopMeant(hop: Hop, wanted: HopSpec): boolean {
   if (wanted.link !== undefined && wanted.link !== hop.link) return false;
   return wanted.family === 0 || (wanted.family === hop.family && sameWords(wanted.gateway, hop.gateway));
 }

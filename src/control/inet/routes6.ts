@@ -51,7 +51,8 @@ export const isMulticast6 = (key: Int32Array): boolean => key[0] >>> 24 === 0xff
 const startsWithZeros = (key: Int32Array): boolean => key[0] === 0 && key[1] === 0;
 export const isLoopback6 = (key: Int32Array): boolean => startsWithZeros(key) && key[2] === 0 && key[3] === 1;
 
-const isCarrierless = ({ type, protocol }: InfoTemplate): boolean =>
+/** Of the kernel's own making, for packets to this host: no matter whether the link has a carrier, and delivered by lo. */
+export const isOwn = ({ type, protocol }: InfoTemplate): boolean =>
   type === RouteType.LOCAL || (type === RouteType.ANYCAST && protocol === Protocol.KERNEL);
 
 /** Whether it may be a next hop of a multipath route. */
@@ -539,7 +540,7 @@ export class Routes6 {
   }
 
   carrierLost(link: InetLink): void {
-    const changed = this.infosBy(link).filter((info) => !isCarrierless(info));
+    const changed = this.infosBy(link).filter((info) => !isOwn(info));
     for (const { hops } of changed) for (const hop of hops) if (hop.link === link) hop.flags |= NextHopFlag.LINKDOWN;
     this.settle(changed);
   }
