@@ -65,6 +65,7 @@ export function normalValue(key: string, value: string): string | undefined {
     return words === undefined ? undefined : formatBitmap(words);
   }
   const number = sysctl.unit.parse(value, sysctl.min, sysctl.max);
+  if (sysctl.isInert === true && number !== 0 && number !== sysctl.initial) return undefined;
   return number === undefined ? undefined : sysctl.unit.format(number);
 }
 
@@ -77,6 +78,7 @@ export function sysctlProblem(key: string, value: string, isHost: boolean): stri
   const isGlobal = sysctl.isGlobal === true || (name === 'default' && INDEX_OF_NEIGH.has(sysctl));
   if (isGlobal && !isHost) return 'it is one for all namespaces; move it to the top of the file';
   if (normalValue(key, value) !== undefined) return undefined;
+  if (sysctl.isInert === true) return `it has no effect here yet; leave it at ${sysctl.initial}`;
   return sysctl.isBitmap === true
     ? `"${value}" is no list of 0 to 255; write for example 0-1,3-127`
     : `"${value}" is no value of it; use an integer from ${sysctl.min} to ${sysctl.max}`;

@@ -36,20 +36,27 @@ export interface Sysctl {
   /** Left out of listings, as sysctl(8) does with its deprecated names. */
   isDeprecated?: boolean;
   isReadOnly?: boolean;
+  /** It changes nothing here (yet): only the value that it has at first and 0, which is "off", are taken. */
+  isInert?: boolean;
   /** Only the host namespace has it; it holds for all. */
   isGlobal?: boolean;
   /** A list of bits over eight words from `key` on. */
   isBitmap?: boolean;
 }
 
-type Extra = Partial<Pick<Sysctl, 'isDeprecated' | 'isReadOnly' | 'isGlobal' | 'isBitmap'>>;
+type Extra = Partial<Pick<Sysctl, 'isDeprecated' | 'isReadOnly' | 'isInert' | 'isGlobal' | 'isBitmap'>>;
 
 function number(name: string, key: number, initial: number, min = INT_MIN, max = INT_MAX, extra: Extra = {}): Sysctl {
   return { name, key, unit: NUMBER, min, max, initial, ...extra };
 }
 
-function flag(name: string, key: number, initial = 0): Sysctl {
-  return number(name, key, initial, 0, 1);
+function flag(name: string, key: number, initial = 0, extra: Extra = {}): Sysctl {
+  return number(name, key, initial, 0, 1, extra);
+}
+
+/** See Sysctl.isInert. */
+function inert(name: string, key: number, initial: number): Sysctl {
+  return number(name, key, initial, INT_MIN, INT_MAX, { isInert: true });
 }
 
 function seconds(name: string, key: number, initial: number, extra: Extra = {}): Sysctl {
@@ -76,7 +83,7 @@ export const WORDS6 = ADDR_GEN_MODE + 1;
 export const CONF4: readonly Sysctl[] = [
   number('accept_local', Conf4.ACCEPT_LOCAL, 0),
   number('accept_redirects', Conf4.ACCEPT_REDIRECTS, 1),
-  number('accept_source_route', Conf4.ACCEPT_SOURCE_ROUTE, 1),
+  inert('accept_source_route', Conf4.ACCEPT_SOURCE_ROUTE, 1),
   number('arp_accept', Conf4.ARP_ACCEPT, 0),
   number('arp_announce', Conf4.ARP_ANNOUNCE, 0),
   number('arp_evict_nocarrier', Conf4.ARP_EVICT_NOCARRIER, 1),
@@ -88,7 +95,7 @@ export const CONF4: readonly Sysctl[] = [
   number('drop_unicast_in_l2_multicast', Conf4.DROP_UNICAST_IN_L2_MULTICAST, 0),
   number('forwarding', Conf4.FORWARDING, 0),
   number('ignore_routes_with_linkdown', Conf4.IGNORE_ROUTES_WITH_LINKDOWN, 0),
-  number('log_martians', Conf4.LOG_MARTIANS, 0),
+  inert('log_martians', Conf4.LOG_MARTIANS, 0),
   number('mc_forwarding', Conf4.MC_FORWARDING, 0, INT_MIN, INT_MAX, { isReadOnly: true }),
   number('medium_id', Conf4.MEDIUM_ID, 0),
   number('promote_secondaries', Conf4.PROMOTE_SECONDARIES, 0),
@@ -99,14 +106,14 @@ export const CONF4: readonly Sysctl[] = [
   number('secure_redirects', Conf4.SECURE_REDIRECTS, 1),
   number('send_redirects', Conf4.SEND_REDIRECTS, 1),
   number('shared_media', Conf4.SHARED_MEDIA, 1),
-  number('src_valid_mark', Conf4.SRC_VALID_MARK, 0),
+  inert('src_valid_mark', Conf4.SRC_VALID_MARK, 0),
 ];
 
 export const CONF6: readonly Sysctl[] = [
   number('accept_dad', Conf6.ACCEPT_DAD, 1),
   number('accept_ra', Conf6.ACCEPT_RA, 1),
   number('accept_redirects', Conf6.ACCEPT_REDIRECTS, 1),
-  number('accept_source_route', Conf6.ACCEPT_SOURCE_ROUTE, 0),
+  inert('accept_source_route', Conf6.ACCEPT_SOURCE_ROUTE, 0),
   number('addr_gen_mode', ADDR_GEN_MODE, 0, 0, 1),
   number('autoconf', Conf6.AUTOCONF, 1),
   number('dad_transmits', Conf6.DAD_TRANSMITS, 1),
@@ -222,7 +229,7 @@ const HASH_FIELDS = 0xfff;
 export const NET4: readonly Sysctl[] = [
   number('fib_multipath_hash_fields', Net4.FIB_MULTIPATH_HASH_FIELDS, 7, 1, HASH_FIELDS),
   number('fib_multipath_hash_policy', Net4.FIB_MULTIPATH_HASH_POLICY, 0, 0, 3),
-  flag('fib_multipath_use_neigh', Net4.FIB_MULTIPATH_USE_NEIGH),
+  flag('fib_multipath_use_neigh', Net4.FIB_MULTIPATH_USE_NEIGH, 0, { isInert: true }),
   flag('icmp_echo_ignore_all', Net4.ICMP_ECHO_IGNORE_ALL),
   flag('icmp_echo_ignore_broadcasts', Net4.ICMP_ECHO_IGNORE_BROADCASTS, 1),
   flag('icmp_errors_use_inbound_ifaddr', Net4.ICMP_ERRORS_USE_INBOUND_IFADDR),
@@ -241,7 +248,7 @@ export const NET4: readonly Sysctl[] = [
   ...thresholds([Net4.NEIGH_GC_THRESH1, Net4.NEIGH_GC_THRESH2, Net4.NEIGH_GC_THRESH3], Net4.NEIGH_GC_INTERVAL_MS),
   jiffies('route/error_burst', Net4.ROUTE_ERROR_BURST_MS, 1250, GLOBAL),
   jiffies('route/error_cost', Net4.ROUTE_ERROR_COST_MS, 250, GLOBAL),
-  number('route/min_adv_mss', Net4.ROUTE_MIN_ADV_MSS, 256),
+  inert('route/min_adv_mss', Net4.ROUTE_MIN_ADV_MSS, 256),
   number('route/min_pmtu', Net4.ROUTE_MIN_PMTU, 552, 68),
   seconds('route/mtu_expires', Net4.ROUTE_MTU_EXPIRES_MS, 600),
   jiffies('route/redirect_load', Net4.ROUTE_REDIRECT_LOAD_MS, 5, GLOBAL),
@@ -266,7 +273,7 @@ export const NET6: readonly Sysctl[] = [
   number('max_hbh_length', Net6.MAX_HBH_LENGTH, INT_MAX),
   number('max_hbh_opts_number', Net6.MAX_HBH_OPTS, 8),
   ...thresholds([Net6.NEIGH_GC_THRESH1, Net6.NEIGH_GC_THRESH2, Net6.NEIGH_GC_THRESH3], Net6.NEIGH_GC_INTERVAL_MS),
-  number('route/min_adv_mss', Net6.ROUTE_MIN_ADV_MSS, 1220),
+  inert('route/min_adv_mss', Net6.ROUTE_MIN_ADV_MSS, 1220),
   seconds('route/mtu_expires', Net6.ROUTE_MTU_EXPIRES_MS, 600),
 ];
 

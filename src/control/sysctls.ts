@@ -219,10 +219,18 @@ export class Sysctls {
     if (entry.sysctl.isReadOnly === true)
       throw new SluiceError('EACCES', `cannot set ${key}: it can only be read; leave it out`);
     const before = textOf(entry);
+    this.checkInert(entry, key, text);
     const write = new Write(calls, changed);
     if (entry.sysctl.isBitmap === true) this.setBitmap(entry, key, text, write);
     else this.setNumber(entry, this.parse(entry, key, text), write);
     this.note(segments, entry.row.link, before);
+  }
+
+  /** A setting without effect is refused; that which it has anyway, or switching it off, is none. */
+  private checkInert({ sysctl }: Entry, key: string, text: string): void {
+    const value = Number.parseInt(text, 10);
+    if (sysctl.isInert !== true || value === 0 || value === sysctl.initial) return;
+    throw new SluiceError('EOPNOTSUPP', `cannot set ${key}: it has no effect here yet; leave it at ${sysctl.initial}`);
   }
 
   /** Of a link without its name, which may change. */

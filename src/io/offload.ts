@@ -64,20 +64,6 @@ function gsoSize(arena: Arena, frame: Frame): number {
 }
 
 /**
- * Length, from the IP header on, of the longest packet that leaves: what is compared with an MTU. VLAN tags do not
- * count. A frame that is no superframe or a malformed one is taken as it is.
- */
-export function segmentLength(arena: Arena, frame: Frame): number {
-  const length = arena.length[frame];
-  if (arena.isSuperframe(frame) && locate(arena, frame)) {
-    return Math.min(length, $data + gsoSize(arena, frame)) - $network;
-  }
-  const start = arena.offset[frame];
-  const type = vlan.typeOffset(arena.bytes, start, start + arena.headLength(frame));
-  return type < 0 ? 0 : length - (type + 2 - start);
-}
-
-/**
  * Cuts a superframe into frames of gso_size bytes of payload with finished checksums and zero virtio headers. Writes
  * them to `out` in order and returns how many, at most `max`; or Segmented, and then nothing was taken from the
  * arena. The superframe is only read; it is not released.

@@ -19,7 +19,7 @@ import { read16, write16, write32 } from '../wire/field.js';
 import * as ipv4 from '../wire/ipv4.js';
 import { Protocol } from '../wire/ipv4.js';
 import { Address4, Scope } from './addresses.js';
-import { Conf4 } from './conf.js';
+import { Conf4, Net4 } from './conf.js';
 import { Errno, errnoOf } from './errno.js';
 import { NextHop, NoRoute, Route, RouteType } from './fib.js';
 import { flowHash4 } from './flow-hash.js';
@@ -76,7 +76,7 @@ export class Ip4 {
     const { burst, offset, length, references, tail, words16, words32 } = arena;
     const { namespace: namespaces, macHigh, macLow, mtu } = inet.links;
     const { routes, nexthops, lpm4, merged4 } = fib;
-    const { link4, all4 } = conf;
+    const { link4, all4, net4 } = conf;
     const { $destination, $route, $isPlain } = this;
 
     /** Reads the headers; marks those that may take the short path. */
@@ -147,6 +147,7 @@ export class Ip4 {
       const isRouter =
         merged >= 0 &&
         link4[link * Conf4.COUNT + Conf4.FORWARDING] !== 0 &&
+        (net4[namespace * Net4.COUNT + Net4.FORWARD_USE_PMTU] === 0 || inet.pmtu.isEmpty) &&
         (link4[link * Conf4.COUNT + Conf4.RP_FILTER] | all4[namespace * Conf4.COUNT + Conf4.RP_FILTER]) === 0;
       if (!isRouter) {
         for (let i = 0; i < n; i++) inet.receiveOther(burst[i], link, now);
@@ -213,7 +214,13 @@ export class Ip4 {
     this.fillFlow(frame, link);
     const route = inet.fib.lookup4(namespace, destination, source);
     const type = this.typeOf(route);
-    if (type === RouteType.BROADCAST) return this.receiveBroadcast(frame, link, source, now);
+    if (type === RouteType.BROADCAST) {
+      if (!inet.conf.and4(namespace, link, Conf4.BC_FORWARDING)) return this.receiveBroadcast(frame, link, source, now);
+      return this.forward(frame, link, route, source, destination, now);
+    }
+    const isForGroup = inet.arena.received[frame] !== Received.HOST;
+    if (isForGroup && inet.conf.or4(namespace, link, Conf4.DROP_UNICAST_IN_L2_MULTICAST))
+      return inet.drop(frame, DropReason.NOT_UNICAST_LINK);
     if (type === RouteType.LOCAL) {
       const refusal = this.checkSource(namespace, link, source, false);
       if (refusal !== DropReason.NONE) return inet.drop(frame, refusal);
@@ -347,7 +354,7 @@ export class Ip4 {
       inet.icmp4.error(frame, TIME_EXCEEDED, 0, 0, now);
       return inet.drop(frame, DropReason.TTL_EXPIRED);
     }
-    const mtu = this.mtuOf(route, out);
+    const mtu = this.forwardMtu(namespace, destination, this.mtuOf(route, out), now);
     if (ipv4.isDontFragment(bytes, at) && this.longestPacket(frame) > mtu) {
       inet.icmp4.error(frame, Unreachable.TYPE, Unreachable.FRAGMENTATION_NEEDED, mtu, now);
       return inet.drop(frame, DropReason.TOO_BIG);
@@ -356,6 +363,13 @@ export class Ip4 {
     if (out === link) this.redirect(frame, link, hop, source, destination, now);
     if (ipv4.headerLength(bytes, at) > ipv4.Ipv4.BYTES) inet.options4.forward(frame, out, now);
     this.output(frame, hop, destination, mtu, now);
+  }
+
+  /** What others have told of the path counts for forwarded packets where ip_forward_use_pmtu says so. */
+  private forwardMtu(namespace: Namespace, destination: number, mtu: number, now: number): number {
+    const { pmtu, conf } = this.inet;
+    if (pmtu.isEmpty || conf.net(namespace, Net4.FORWARD_USE_PMTU) === 0) return mtu;
+    return Math.min(pmtu.get4(namespace, destination, mtu, now), mtu);
   }
 
   /** A packet leaves by the link that it came by: its sender could have sent it there itself. */

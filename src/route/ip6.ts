@@ -123,6 +123,9 @@ export class Ip6 {
     const namespace = inet.namespaceOf(link);
     const route = inet.fib.lookup6(namespace, bytes, destination, inet.network(frame) + ipv6.Ipv6.SOURCE);
     const type = this.typeOf(route);
+    const isForGroup = inet.arena.received[frame] !== Received.HOST;
+    if (isForGroup && inet.conf.of6(link, Conf6.DROP_UNICAST_IN_L2_MULTICAST) !== 0)
+      return inet.drop(frame, DropReason.NOT_UNICAST_LINK);
     if (type === RouteType.LOCAL || type === RouteType.ANYCAST) return inet.local.receive6(frame, now);
     if (type !== RouteType.UNICAST) return this.refuse(frame, route, type, now);
     const hop = this.select(route, frame);
@@ -395,16 +398,37 @@ export class Ip6 {
     const out = inet.fib.nexthops[hop + NextHop.LINK];
     const destination = inet.network(frame) + ipv6.Ipv6.DESTINATION;
     const limit = this.mtuOf(route, out);
-    const mtu = Math.min(inet.pmtu.get6(namespace, arena.bytes, destination, limit, now), limit);
-    if (arena.length[frame] - Ethernet.BYTES <= mtu || arena.isSuperframe(frame)) this.outputTo(frame, hop, now);
-    else this.sendFragments(frame, hop, mtu, now);
+    const known = this.exception(namespace, destination, now);
+    const mtu = Math.min(inet.pmtu.mtuOf(known) || limit, limit);
+    if (arena.length[frame] - Ethernet.BYTES <= mtu || arena.isSuperframe(frame)) this.sendTo(frame, hop, known, now);
+    else this.sendFragments(frame, hop, mtu, known, now);
     return 0;
   }
 
-  private sendFragments(frame: Frame, hop: number, mtu: number, now: number): void {
+  /** What ICMPv6 has told about the way to a destination: its entry in pmtu, or -1. */
+  private exception(namespace: Namespace, destination: number, now: number): number {
+    const { pmtu, arena } = this.inet;
+    if (pmtu.isEmpty) return -1;
+    const { bytes } = arena;
+    const c = read32(bytes, destination + 8);
+    const d = read32(bytes, destination + 12);
+    return pmtu.find6(namespace, read32(bytes, destination), read32(bytes, destination + 4), c, d, now);
+  }
+
+  /** By the gateway that a redirect has named, or by the route's. */
+  private sendTo(frame: Frame, hop: number, exception: number, now: number): void {
+    const { pmtu, neighbour, fib } = this.inet;
+    if (pmtu.gatewayOf(exception) === 0) return this.outputTo(frame, hop, now);
+    const { gateways } = pmtu;
+    const at = exception << 2;
+    const out = fib.nexthops[hop + NextHop.LINK];
+    neighbour.output6(frame, out, gateways[at], gateways[at + 1], gateways[at + 2], gateways[at + 3], now);
+  }
+
+  private sendFragments(frame: Frame, hop: number, mtu: number, exception: number, now: number): void {
     const n = fragment6(this.inet, frame, mtu, this.$fragments);
     if (n < 0) return this.inet.drop(frame, DropReason.FRAGMENTATION_FAILED);
-    for (let i = 0; i < n; i++) this.outputTo(this.$fragments[i], hop, now);
+    for (let i = 0; i < n; i++) this.sendTo(this.$fragments[i], hop, exception, now);
     this.inet.deliver(frame);
   }
 

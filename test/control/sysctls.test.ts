@@ -223,3 +223,14 @@ describe('effects', () => {
     expect(get('net.ipv4.neigh.d1.app_solicit')).toBe('7');
   });
 });
+
+describe('a setting that has no effect', () => {
+  it.each(['net.ipv4.conf.all.log_martians', 'net.ipv4.conf.d0.src_valid_mark', 'net.ipv4.fib_multipath_use_neigh'])(
+    '%s is refused by name, but for "off"',
+    (key) => {
+      expect(() => set(key, '1')).toThrow(refusal('EOPNOTSUPP'));
+      expect(() => set(key, '0')).not.toThrow();
+      expect(get(key)).toBe('0');
+    },
+  );
+});

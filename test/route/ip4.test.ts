@@ -213,6 +213,37 @@ describe('the router', () => {
     expect(made.drops('e0')).toEqual({ forwarding_off: 1 });
   });
 
+  it('forwards a directed broadcast where bc_forwarding says so, and delivers it where not', () => {
+    for (const isOn of [0, 1]) {
+      const made = router();
+      made.route('10.0.1.255', { type: RouteType.BROADCAST, dev: 'e1' });
+      const { conf } = made.dataplane.inet;
+      conf.set('all4', 0, Conf4.BC_FORWARDING, isOn);
+      conf.set('link4', made.link('e0'), Conf4.BC_FORWARDING, isOn);
+      const sent = made.send('e0', packet({ destination: '10.0.1.255' })).take('e1');
+      const forwarded = `${R1} > ff:ff:ff:ff:ff:ff 10.0.0.9 > 10.0.1.255 ttl 63 protocol 17`;
+      expect(sent.map(summary)).toEqual(isOn === 0 ? [] : [forwarded]);
+    }
+  });
+
+  it('drops a unicast packet to a link-layer group at once where drop_unicast_in_l2_multicast says so', () => {
+    const made = router();
+    made.dataplane.inet.conf.set('link4', made.link('e0'), Conf4.DROP_UNICAST_IN_L2_MULTICAST, 1);
+    made.send('e0', packet({ to: 'ff:ff:ff:ff:ff:ff', destination: '10.0.0.1' }));
+    expect(made.drops('e0')).toEqual({ not_unicast_link: 1 });
+  });
+
+  it('minds a path’s MTU for others where ip_forward_use_pmtu says so', () => {
+    for (const isOn of [0, 1]) {
+      const made = router();
+      made.dataplane.inet.conf.set('net4', 0, Net4.FORWARD_USE_PMTU, isOn);
+      made.dataplane.inet.pmtu.learn4(0, wordsOf('10.0.1.9')[0], 600, false, 600_000, made.now);
+      made.send('e0', packet({ payload: pattern(1000), fragment: 0x4000 }));
+      expect(made.take('e1').length).toBe(1 - isOn);
+      expect(made.drops('e0')).toEqual(isOn === 0 ? {} : { too_big: 1 });
+    }
+  });
+
   it('takes a copy of what others hold too', () => {
     const made = new Router()
       .bridge('br0')
