@@ -203,8 +203,7 @@ of its own. A NAME, or the beginning of one, chooses; without, all are measured:
 
   core-bridge-1k, core-bridge-100k  the engine alone between two memory ports, addresses changing with every frame
   core-route                        IPv4 forwarding alone between two memory ports, half an Internet table, random destinations
-  lpm-ipv4, lpm-ipv6, lpm-memory-ipv4, lpm-memory-ipv6, lpm-memory-own-ipv4, lpm-memory-own-ipv6
-                                    longest-prefix match alone, with half an Internet table: look-ups with random keys, and memory
+  lpm-ipv4, lpm-ipv6, lpm-memory-ipv4, lpm-memory-ipv6, lpm-memory-own-ipv4, lpm-memory-own-ipv6  longest-prefix match alone, with half an Internet table: look-ups with random keys, and memory
   tap-bridge                        TAP to TAP, 64-byte frames
   tap-router, tap-router-tcp        TAP to TAP through a router
   packet-bridge                     AF_PACKET to AF_PACKET on veth, 64-byte frames
