@@ -20,6 +20,7 @@ import { type Link, MAX_NAMESPACES, type Namespace } from '../core/links.js';
 import { sharedInts } from '../core/memory.js';
 import { Lpm4 } from '../tables/lpm4.js';
 import { Lpm6 } from '../tables/lpm6.js';
+import { read32 } from '../wire/field.js';
 
 /** RTN_* of rtnetlink.h. */
 export const enum RouteType {
@@ -207,10 +208,10 @@ export class Fib {
   }
 
   lookup6(namespace: Namespace, bytes: Uint8Array, destination: number, source: number): number {
-    const a = word(bytes, destination);
-    const b = word(bytes, destination + 4);
-    const c = word(bytes, destination + 8);
-    const d = word(bytes, destination + 12);
+    const a = read32(bytes, destination);
+    const b = read32(bytes, destination + 4);
+    const c = read32(bytes, destination + 8);
+    const d = read32(bytes, destination + 12);
     const merged = this.merged6[namespace];
     if (merged >= 0) return this.lpm6.lookup(merged, a, b, c, d);
     return this.walk6(namespace, bytes, a, b, c, d, source);
@@ -250,10 +251,10 @@ export class Fib {
         covers6(
           rules,
           at + Rule.SOURCE,
-          word(bytes, source),
-          word(bytes, source + 4),
-          word(bytes, source + 8),
-          word(bytes, source + 12),
+          read32(bytes, source),
+          read32(bytes, source + 4),
+          read32(bytes, source + 8),
+          read32(bytes, source + 12),
         ) &&
         covers6(rules, at + Rule.DESTINATION, a, b, c, d) &&
         this.matchesFlow(rules, at);
@@ -401,10 +402,6 @@ export class Fib {
   private setMerged(namespace: Namespace, family: number, slot: number): void {
     (family === 4 ? this.merged4 : this.merged6)[namespace] = this.tableOf(slot);
   }
-}
-
-function word(bytes: Uint8Array, at: number): number {
-  return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
 }
 
 function covers(prefix: number, length: number, address: number): boolean {

@@ -8,6 +8,7 @@
 import type { Frame } from '../core/arena.js';
 import { DropReason } from '../core/drop.js';
 import type { Link } from '../core/links.js';
+import { Icmp6Type, Problem6 } from '../wire/icmp.js';
 import * as ipv6 from '../wire/ipv6.js';
 import { Net6 } from './conf.js';
 import type { Inet } from './inet.js';
@@ -17,9 +18,6 @@ const enum Option {
   PADN = 1,
   ROUTER_ALERT = 5,
 }
-
-const PARAMETER_PROBLEM = 4;
-const UNRECOGNIZED_OPTION = 2;
 
 /** The frame's hop-by-hop header starts behind its IPv6 header. False: the frame has been dropped. */
 export function checkHopByHop(inet: Inet, frame: Frame, link: Link, now: number): boolean {
@@ -71,7 +69,7 @@ function isSkipped(inet: Inet, frame: Frame, at: number, now: number): boolean {
   const network = inet.network(frame);
   const isGroup = bytes[network + ipv6.Ipv6.DESTINATION] === 0xff;
   if (action === 2 || (action === 3 && !isGroup)) {
-    inet.icmp6.error(frame, PARAMETER_PROBLEM, UNRECOGNIZED_OPTION, at - network, now);
+    inet.icmp6.error(frame, Icmp6Type.PARAMETER_PROBLEM, Problem6.OPTION, at - network, now);
   }
   return refuse(inet, frame);
 }

@@ -520,7 +520,7 @@ function isTold(type: number, code: number): boolean {
 
 /** 224/4, or the limited broadcast address. */
 function isGroup(address: number): boolean {
-  return address >>> 28 === 14 || address === -1;
+  return ipv4.isMulticast(address) || address === -1;
 }
 
 /** Whether an address can be one host's: not 0/8, no group, no broadcast. */

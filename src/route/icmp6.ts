@@ -14,7 +14,7 @@ import { type Link, LinkKind, type Namespace } from '../core/links.js';
 import { finish, fold, pseudo6 } from '../wire/checksum.js';
 import { Ethernet, EtherType, writeType } from '../wire/ethernet.js';
 import { read16, read32, write16, write32 } from '../wire/field.js';
-import { Icmp, Icmp6Type, NeighborOption } from '../wire/icmp.js';
+import { Icmp, Icmp6Type, NeighborOption, Problem6 } from '../wire/icmp.js';
 import { Protocol } from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import { Extension, Ipv6 } from '../wire/ipv6.js';
@@ -47,9 +47,6 @@ const enum Redirect {
 
 /** Messages from here on inform, those below are errors. */
 const INFORMATIONAL = 128;
-
-/** Code of a parameter problem: an option that nobody knows. */
-const UNKNOWN_OPTION = 2;
 
 /** Where nothing else is said. */
 const HOP_LIMIT = 64;
@@ -98,10 +95,10 @@ export class Icmp6 {
     const { bytes, received } = this.inet.arena;
     const isGroup = bytes[at + Ipv6.DESTINATION] === 0xff || received[frame] !== Received.HOST;
     if (isGroup && type !== Icmp6Type.PACKET_TOO_BIG) {
-      if (type !== Icmp6Type.PARAMETER_PROBLEM || code !== UNKNOWN_OPTION) return false;
+      if (type !== Icmp6Type.PARAMETER_PROBLEM || code !== Problem6.OPTION) return false;
       if ((bytes[at + info] & 0xc0) !== 0x80) return false;
     }
-    if (bytes[at + Ipv6.SOURCE] === 0xff || isUnspecified(bytes, at + Ipv6.SOURCE)) return false;
+    if (bytes[at + Ipv6.SOURCE] === 0xff || ipv6.isUnspecified(bytes, at + Ipv6.SOURCE)) return false;
     return !this.isError(frame, at);
   }
 
@@ -156,7 +153,7 @@ export class Icmp6 {
   /** Whether an address is one of ours, a link-local one on this very link. */
   private isOwn(bytes: Uint8Array, at: number, link: Link, namespace: Namespace): boolean {
     const { inet } = this;
-    if (!isLinkLocal(bytes, at)) return this.typeOf(namespace, bytes, at) === RouteType.LOCAL;
+    if (!ipv6.isLinkLocal(bytes, at)) return this.typeOf(namespace, bytes, at) === RouteType.LOCAL;
     const c = read32(bytes, at + 8);
     return inet.addresses.find6(link, read32(bytes, at), read32(bytes, at + 4), c, read32(bytes, at + 12)) >= 0;
   }
@@ -185,7 +182,7 @@ export class Icmp6 {
   /** Whether another message may go to a peer now; as often as they want to what is reached by `lo`, never to where no route leads. */
   private allowsPeer(peerAt: number, link: Link, namespace: Namespace, now: number): boolean {
     const { inet } = this;
-    const type = isLinkLocal(inet.arena.bytes, peerAt)
+    const type = ipv6.isLinkLocal(inet.arena.bytes, peerAt)
       ? RouteType.UNICAST
       : this.typeOf(namespace, inet.arena.bytes, peerAt);
     if (type === RouteType.LOCAL || this.isLoopback(link)) return true;
@@ -248,7 +245,7 @@ export class Icmp6 {
     const { inet } = this;
     const { bytes } = inet.arena;
     let out = link;
-    if (!isLinkLocal(bytes, at + Ipv6.DESTINATION)) {
+    if (!ipv6.isLinkLocal(bytes, at + Ipv6.DESTINATION)) {
       const route = this.lookup(namespace, bytes, at + Ipv6.DESTINATION);
       if (route > 0) {
         const own = inet.fib.routes[(route << Route.SHIFT) + Route.HOPLIMIT];
@@ -279,7 +276,7 @@ export class Icmp6 {
   send(message: Frame, link: Link, now: number): void {
     const { inet } = this;
     const destination = inet.network(message) + Ipv6.DESTINATION;
-    const by = isLinkLocal(inet.arena.bytes, destination) ? link : 0;
+    const by = ipv6.isLinkLocal(inet.arena.bytes, destination) ? link : 0;
     inet.ip6.send6(message, inet.namespaceOf(link), now, by);
   }
 
@@ -319,7 +316,7 @@ export class Icmp6 {
   /** Whether an address is reached without a gateway. */
   private isNeighbour(at: number, link: Link, namespace: Namespace): boolean {
     const { fib, arena } = this.inet;
-    if (isLinkLocal(arena.bytes, at)) return true;
+    if (ipv6.isLinkLocal(arena.bytes, at)) return true;
     const route = this.lookup(namespace, arena.bytes, at);
     const hop = route <= 0 ? -1 : fib.select(route, 0);
     if (hop < 0) return false;
@@ -446,7 +443,7 @@ export class Icmp6 {
 
   /** An answer to a group's packet goes by the link that it came by, or not at all. */
   private leadsBack(namespace: Namespace, bytes: Uint8Array, source: number, link: Link): boolean {
-    if (isLinkLocal(bytes, source)) return true;
+    if (ipv6.isLinkLocal(bytes, source)) return true;
     const route = this.lookup(namespace, bytes, source);
     return route > 0 && this.inet.fib.leadsTo(route, link);
   }
@@ -457,7 +454,7 @@ export class Icmp6 {
     const { conf } = inet;
     const destination = at + Ipv6.DESTINATION;
     if (conf.netOf6(namespace, Net6.ICMP_ECHO_IGNORE_ALL) !== 0) return false;
-    if (bytes[at + Ipv6.SOURCE] === 0xff || isUnspecified(bytes, at + Ipv6.SOURCE)) return false;
+    if (bytes[at + Ipv6.SOURCE] === 0xff || ipv6.isUnspecified(bytes, at + Ipv6.SOURCE)) return false;
     if (bytes[destination] === 0xff) {
       if (conf.netOf6(namespace, Net6.ICMP_ECHO_IGNORE_MULTICAST) !== 0) return false;
       if (!this.leadsBack(namespace, bytes, at + Ipv6.SOURCE, ingress[frame])) return false;
@@ -512,14 +509,6 @@ export class Icmp6 {
   forgetLink(link: Link): void {
     this.mld.forgetLink(link);
   }
-}
-
-function isUnspecified(bytes: Uint8Array, at: number): boolean {
-  return (read32(bytes, at) | read32(bytes, at + 4) | read32(bytes, at + 8) | read32(bytes, at + 12)) === 0;
-}
-
-function isLinkLocal(bytes: Uint8Array, at: number): boolean {
-  return bytes[at] === 0xfe && (bytes[at + 1] & 0xc0) === 0x80;
 }
 
 function isLinkLocalWord(word: number): boolean {

@@ -15,7 +15,8 @@ import { BURST, type Frame, Gso, NONE, Received, Vnet } from '../core/arena.js';
 import { DropReason } from '../core/drop.js';
 import { type Link, LinkKind, type Namespace } from '../core/links.js';
 import { Ethernet } from '../wire/ethernet.js';
-import { read16, write16, write32 } from '../wire/field.js';
+import { read16, swap32, write16, write32 } from '../wire/field.js';
+import { IcmpType, Unreachable } from '../wire/icmp.js';
 import * as ipv4 from '../wire/ipv4.js';
 import { Protocol } from '../wire/ipv4.js';
 import { Address4, Scope } from './addresses.js';
@@ -31,30 +32,6 @@ const IPV4 = 0x0008;
 /** Version 4, five words of header. */
 const PLAIN = 0x45;
 const HEADERS = Ethernet.BYTES + ipv4.Ipv4.BYTES;
-
-/** ICMP errors that a router sends. */
-const enum Unreachable {
-  TYPE = 3,
-  NET = 0,
-  HOST = 1,
-  FRAGMENTATION_NEEDED = 4,
-  PROHIBITED = 13,
-}
-
-const TIME_EXCEEDED = 11;
-
-/** Bytes of an address in network order, of a little-endian word. */
-function swap32(word: number): number {
-  return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
-}
-
-export function isMulticast4(address: number): boolean {
-  return (address & 0xf0000000) === (0xe0000000 | 0);
-}
-
-export function isLoopback4(address: number): boolean {
-  return address >>> 24 === 127;
-}
 
 export class Ip4 {
   private readonly $destination = new Int32Array(BURST);
@@ -209,7 +186,7 @@ export class Ip4 {
   private route(frame: Frame, link: Link, source: number, destination: number, now: number): void {
     const { inet } = this;
     const namespace = inet.namespaceOf(link);
-    if (isMulticast4(destination)) return this.receiveGroup(frame, link, source, destination, now);
+    if (ipv4.isMulticast(destination)) return this.receiveGroup(frame, link, source, destination, now);
     if (destination === -1 || (source | destination) === 0) return this.receiveBroadcast(frame, link, source, now);
     this.fillFlow(frame, link);
     const route = inet.fib.lookup4(namespace, destination, source);
@@ -233,15 +210,15 @@ export class Ip4 {
 
   /** Addresses that no packet may have; of groups receiveGroup has more to say. */
   private martian(namespace: Namespace, link: Link, source: number, destination: number): DropReason {
-    if (isMulticast4(destination)) return DropReason.NONE;
+    if (ipv4.isMulticast(destination)) return DropReason.NONE;
     if (source >>> 28 === 14 || source === -1) return DropReason.MARTIAN_SOURCE;
     if (destination === -1 || (source | destination) === 0) return DropReason.NONE;
     if (source >>> 24 === 0) return DropReason.MARTIAN_SOURCE;
     if (destination >>> 24 === 0) return DropReason.MARTIAN_DESTINATION;
     if (this.inet.links.kind[link] === LinkKind.LOOPBACK) return DropReason.NONE;
     const isLocalnetRouted = this.inet.conf.or4(namespace, link, Conf4.ROUTE_LOCALNET);
-    if (isLoopback4(destination) && !isLocalnetRouted) return DropReason.MARTIAN_DESTINATION;
-    if (isLoopback4(source) && !isLocalnetRouted) return DropReason.MARTIAN_SOURCE;
+    if (ipv4.isLoopback(destination) && !isLocalnetRouted) return DropReason.MARTIAN_DESTINATION;
+    if (ipv4.isLoopback(source) && !isLocalnetRouted) return DropReason.MARTIAN_SOURCE;
     return DropReason.NONE;
   }
 
@@ -256,7 +233,8 @@ export class Ip4 {
     flow.mark = arena.mark[frame];
     flow.tos = arena.bytes[at + ipv4.Ipv4.TOS] & 0x1c;
     flow.protocol = ipv4.protocol(arena.bytes, at);
-    const hasPorts = !ipv4.isFragment(arena.bytes, at) && (flow.protocol === 6 || flow.protocol === 17);
+    const hasPorts =
+      !ipv4.isFragment(arena.bytes, at) && (flow.protocol === Protocol.TCP || flow.protocol === Protocol.UDP);
     const transport = at + ipv4.headerLength(arena.bytes, at);
     flow.sport = hasPorts ? read16(arena.bytes, transport) : 0;
     flow.dport = hasPorts ? read16(arena.bytes, transport + 2) : 0;
@@ -311,7 +289,7 @@ export class Ip4 {
     const { inet } = this;
     const isOwn = inet.addresses.isGroup4(link, destination) || destination === (0xe0000001 | 0);
     if (!isOwn) return inet.drop(frame, DropReason.NOT_JOINED);
-    const isBadSource = isMulticast4(source) || source === -1 || isLoopback4(source);
+    const isBadSource = ipv4.isMulticast(source) || source === -1 || ipv4.isLoopback(source);
     if (isBadSource && inet.links.kind[link] !== LinkKind.LOOPBACK) return inet.drop(frame, DropReason.MARTIAN_SOURCE);
     if (source !== 0) {
       const refusal = this.checkSource(inet.namespaceOf(link), link, source, false);
@@ -351,12 +329,12 @@ export class Ip4 {
     const { bytes } = inet.arena;
     const at = inet.network(frame);
     if (ipv4.ttl(bytes, at) <= 1) {
-      inet.icmp4.error(frame, TIME_EXCEEDED, 0, 0, now);
+      inet.icmp4.error(frame, IcmpType.TIME_EXCEEDED, 0, 0, now);
       return inet.drop(frame, DropReason.TTL_EXPIRED);
     }
     const mtu = this.forwardMtu(namespace, destination, this.mtuOf(route, out), now);
     if (ipv4.isDontFragment(bytes, at) && this.longestPacket(frame) > mtu) {
-      inet.icmp4.error(frame, Unreachable.TYPE, Unreachable.FRAGMENTATION_NEEDED, mtu, now);
+      inet.icmp4.error(frame, IcmpType.UNREACHABLE, Unreachable.FRAGMENTATION_NEEDED, mtu, now);
       return inet.drop(frame, DropReason.TOO_BIG);
     }
     ipv4.decreaseTtl(bytes, at);

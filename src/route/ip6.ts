@@ -14,6 +14,7 @@ import { DropReason } from '../core/drop.js';
 import { type Link, LinkKind, MAX_LINKS, type Namespace } from '../core/links.js';
 import { Ethernet } from '../wire/ethernet.js';
 import { read16, read32, write16, write32 } from '../wire/field.js';
+import { Icmp6Type, Unreachable6 } from '../wire/icmp.js';
 import { Protocol } from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import { Conf6 } from './conf.js';
@@ -25,38 +26,11 @@ import { checkHopByHop } from './hop-by-hop.js';
 import type { Inet } from './inet.js';
 import { SourceChoice, scopeOf } from './source6.js';
 
-/** ICMPv6 destination unreachable, its codes; and the other errors. */
-const enum Unreachable6 {
-  TYPE = 1,
-  NO_ROUTE = 0,
-  PROHIBITED = 1,
-  BEYOND_SCOPE = 2,
-}
-
-const PACKET_TOO_BIG = 2;
-const TIME_EXCEEDED = 3;
-
 /** The least MTU of a link that carries IPv6 (RFC 8200 §5). */
 export const MIN_MTU6 = 1280;
 
 /** Routes as look-ups of link-local and multicast destinations answer them: the link itself. */
 const ON_LINK = -100;
-
-function isMulticast(bytes: Uint8Array, at: number): boolean {
-  return bytes[at] === 0xff;
-}
-
-function isLinkLocal(bytes: Uint8Array, at: number): boolean {
-  return bytes[at] === 0xfe && (bytes[at + 1] & 0xc0) === 0x80;
-}
-
-function isUnspecified(bytes: Uint8Array, at: number): boolean {
-  return (read32(bytes, at) | read32(bytes, at + 4) | read32(bytes, at + 8) | read32(bytes, at + 12)) === 0;
-}
-
-function isLoopback(bytes: Uint8Array, at: number): boolean {
-  return (read32(bytes, at) | read32(bytes, at + 4) | read32(bytes, at + 8)) === 0 && read32(bytes, at + 12) === 1;
-}
 
 export class Ip6 {
   private readonly $fragments = new Int32Array(MAX_FRAGMENTS);
@@ -102,10 +76,11 @@ export class Ip6 {
     const source = at + ipv6.Ipv6.SOURCE;
     const destination = at + ipv6.Ipv6.DESTINATION;
     const isInside = links.kind[link] === LinkKind.LOOPBACK;
-    if (!isInside && (isLoopback(bytes, source) || isLoopback(bytes, destination))) return DropReason.MARTIAN_SOURCE;
-    if (isMulticast(bytes, source)) return DropReason.MARTIAN_SOURCE;
+    if (!isInside && (ipv6.isLoopback(bytes, source) || ipv6.isLoopback(bytes, destination)))
+      return DropReason.MARTIAN_SOURCE;
+    if (ipv6.isMulticast(bytes, source)) return DropReason.MARTIAN_SOURCE;
     // RFC 4291 §2.7: scope 0 is reserved, and scope 1 never crosses a link.
-    if (isMulticast(bytes, destination) && !isInside) {
+    if (ipv6.isMulticast(bytes, destination) && !isInside) {
       const scope = bytes[destination + 1] & 15;
       if (scope === 0 || scope === 1) return DropReason.SCOPE;
     }
@@ -117,8 +92,8 @@ export class Ip6 {
     const { inet } = this;
     const { bytes } = inet.arena;
     const destination = inet.network(frame) + ipv6.Ipv6.DESTINATION;
-    if (isMulticast(bytes, destination)) return this.receiveGroup(frame, link, destination, now);
-    if (isLinkLocal(bytes, destination)) return this.receiveLinkLocal(frame, link, destination, now);
+    if (ipv6.isMulticast(bytes, destination)) return this.receiveGroup(frame, link, destination, now);
+    if (ipv6.isLinkLocal(bytes, destination)) return this.receiveLinkLocal(frame, link, destination, now);
     this.fillFlow(frame, link);
     const namespace = inet.namespaceOf(link);
     const route = inet.fib.lookup6(namespace, bytes, destination, inet.network(frame) + ipv6.Ipv6.SOURCE);
@@ -164,7 +139,7 @@ export class Ip6 {
     const d = read32(bytes, destination + 12);
     inet.icmp6.redirect(frame, read32(bytes, destination), read32(bytes, destination + 4), c, d, now);
     if (this.longestPacket(frame) > mtu) {
-      inet.icmp6.error(frame, PACKET_TOO_BIG, 0, mtu, now);
+      inet.icmp6.error(frame, Icmp6Type.PACKET_TOO_BIG, 0, mtu, now);
       return inet.drop(frame, DropReason.TOO_BIG);
     }
     bytes[inet.network(frame) + ipv6.Ipv6.HOP_LIMIT]--;
@@ -220,7 +195,7 @@ export class Ip6 {
     if (type === RouteType.BLACKHOLE || route === NoRoute.BLACKHOLE) return inet.drop(frame, DropReason.BLACKHOLE);
     const isProhibited = type === RouteType.PROHIBIT || route === NoRoute.PROHIBITED;
     const code = isProhibited ? Unreachable6.PROHIBITED : Unreachable6.NO_ROUTE;
-    inet.icmp6.error(frame, Unreachable6.TYPE, code, 0, now);
+    inet.icmp6.error(frame, Icmp6Type.UNREACHABLE, code, 0, now);
     const isRefused = type === RouteType.UNREACHABLE || route === NoRoute.REJECTED;
     inet.drop(frame, isProhibited ? DropReason.PROHIBITED : isRefused ? DropReason.UNREACHABLE : DropReason.NO_ROUTE);
   }
@@ -237,7 +212,7 @@ export class Ip6 {
       return inet.drop(frame, DropReason.FORWARDING_OFF);
     if (inet.arena.received[frame] !== Received.HOST) return inet.drop(frame, DropReason.NOT_UNICAST_LINK);
     if (ipv6.hopLimit(bytes, at) <= 1) {
-      inet.icmp6.error(frame, TIME_EXCEEDED, 0, 0, now);
+      inet.icmp6.error(frame, Icmp6Type.TIME_EXCEEDED, 0, 0, now);
       return inet.drop(frame, DropReason.TTL_EXPIRED);
     }
     const destination = at + ipv6.Ipv6.DESTINATION;
@@ -252,7 +227,7 @@ export class Ip6 {
     }
     const mtu = this.mtuOf(route, out);
     if (this.longestPacket(frame) > mtu) {
-      inet.icmp6.error(frame, PACKET_TOO_BIG, 0, mtu, now);
+      inet.icmp6.error(frame, Icmp6Type.PACKET_TOO_BIG, 0, mtu, now);
       return inet.drop(frame, DropReason.TOO_BIG);
     }
     bytes[at + ipv6.Ipv6.HOP_LIMIT]--;
@@ -264,7 +239,7 @@ export class Ip6 {
     const { inet } = this;
     const reason = this.obstacle(frame, inet.namespaceOf(link));
     if (reason === DropReason.NONE) return true;
-    if (reason === DropReason.TTL_EXPIRED) inet.icmp6.error(frame, TIME_EXCEEDED, 0, 0, now);
+    if (reason === DropReason.TTL_EXPIRED) inet.icmp6.error(frame, Icmp6Type.TIME_EXCEEDED, 0, 0, now);
     inet.drop(frame, reason);
     return false;
   }
@@ -291,9 +266,9 @@ export class Ip6 {
     const { inet } = this;
     const { bytes } = inet.arena;
     const source = inet.network(frame) + ipv6.Ipv6.SOURCE;
-    if (isUnspecified(bytes, source)) return DropReason.SCOPE;
-    if (!isLinkLocal(bytes, source)) return DropReason.NONE;
-    inet.icmp6.error(frame, Unreachable6.TYPE, Unreachable6.BEYOND_SCOPE, 0, now);
+    if (ipv6.isUnspecified(bytes, source)) return DropReason.SCOPE;
+    if (!ipv6.isLinkLocal(bytes, source)) return DropReason.NONE;
+    inet.icmp6.error(frame, Icmp6Type.UNREACHABLE, Unreachable6.BEYOND_SCOPE, 0, now);
     return DropReason.SCOPE;
   }
 
@@ -362,8 +337,8 @@ export class Ip6 {
 
   /** The route of a packet made here; ON_LINK: none is needed. */
   private routeOut(namespace: Namespace, link: Link, bytes: Uint8Array, destination: number): number {
-    if (isMulticast(bytes, destination)) return link > 0 ? ON_LINK : 0;
-    if (isLinkLocal(bytes, destination)) return link > 0 && this.inet.addresses.hasLinkLocal(link) ? ON_LINK : 0;
+    if (ipv6.isMulticast(bytes, destination)) return link > 0 ? ON_LINK : 0;
+    if (ipv6.isLinkLocal(bytes, destination)) return link > 0 && this.inet.addresses.hasLinkLocal(link) ? ON_LINK : 0;
     const { fib } = this.inet;
     const { flow } = fib;
     flow.iif = this.inet.loopback[namespace];

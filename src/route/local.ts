@@ -14,7 +14,7 @@ import { DropReason } from '../core/drop.js';
 import { fold, pseudo4, pseudo6 } from '../wire/checksum.js';
 import { Ethernet } from '../wire/ethernet.js';
 import { read16 } from '../wire/field.js';
-import { Icmp6Type, IcmpType } from '../wire/icmp.js';
+import { Icmp6Type, IcmpType, Problem6, Unreachable, Unreachable6 } from '../wire/icmp.js';
 import * as ipv4 from '../wire/ipv4.js';
 import { Protocol } from '../wire/ipv4.js';
 import { Extension, FragmentHeader, Ipv6 } from '../wire/ipv6.js';
@@ -24,14 +24,6 @@ import { Udp } from '../wire/udp.js';
 import { checkDestinationOptions } from './destination-options.js';
 import type { Inet } from './inet.js';
 import { TcpReset } from './tcp-reset.js';
-
-/** Codes of destination unreachable, and of parameter problem in IPv6. */
-const PROTOCOL_UNREACHABLE = 2;
-const PORT_UNREACHABLE = 3;
-const PORT_UNREACHABLE6 = 4;
-const BAD_FIELD6 = 0;
-const UNKNOWN_NEXT_HEADER6 = 1;
-const INCOMPLETE_CHAIN6 = 3;
 
 /** Extension headers that a packet may have at most; those of Linux count to 8, too. */
 const MAX_EXTENSIONS = 8;
@@ -93,7 +85,7 @@ export class Local {
       return inet.drop(frame, DropReason.TRANSPORT_CHECKSUM);
     }
     if (inet.endpoints.receive4(frame, Protocol.UDP, arena.offset[frame] + start)) return;
-    if (this.isForHost4(frame, at)) inet.icmp4.error(frame, IcmpType.UNREACHABLE, PORT_UNREACHABLE, 0, now);
+    if (this.isForHost4(frame, at)) inet.icmp4.error(frame, IcmpType.UNREACHABLE, Unreachable.PORT, 0, now);
     inet.drop(frame, DropReason.NO_SOCKET);
   }
 
@@ -140,7 +132,7 @@ export class Local {
     const { arena } = inet;
     if (arena.length[frame] >= start + 4 && inet.endpoints.receive4(frame, protocol, arena.offset[frame] + start))
       return;
-    if (protocol !== Protocol.IGMP) inet.icmp4.error(frame, IcmpType.UNREACHABLE, PROTOCOL_UNREACHABLE, 0, now);
+    if (protocol !== Protocol.IGMP) inet.icmp4.error(frame, IcmpType.UNREACHABLE, Unreachable.PROTOCOL, 0, now);
     inet.drop(frame, DropReason.NO_PROTOCOL);
   }
 
@@ -209,10 +201,10 @@ export class Local {
     const { inet } = this;
     const { arena } = inet;
     if (Ethernet.BYTES + start + FragmentHeader.BYTES > arena.headLength(frame)) {
-      return this.refuse6(frame, BAD_FIELD6, start, now);
+      return this.refuse6(frame, Problem6.FIELD, start, now);
     }
     const isFirst = (read16(arena.bytes, inet.network(frame) + start + FragmentHeader.OFFSET) & 0xfff8) === 0;
-    if (isFirst && !this.hasTransport(frame, start)) return this.refuse6(frame, INCOMPLETE_CHAIN6, 0, now);
+    if (isFirst && !this.hasTransport(frame, start)) return this.refuse6(frame, Problem6.INCOMPLETE_CHAIN, 0, now);
     return inet.reassembly.add6(frame, start, now);
   }
 
@@ -257,7 +249,7 @@ export class Local {
       return false;
     }
     if (bytes[at + start + Routing.SEGMENTS_LEFT] === 0) return true;
-    inet.icmp6.error(frame, Icmp6Type.PARAMETER_PROBLEM, BAD_FIELD6, start + Routing.TYPE, now);
+    inet.icmp6.error(frame, Icmp6Type.PARAMETER_PROBLEM, Problem6.FIELD, start + Routing.TYPE, now);
     inet.drop(frame, DropReason.SOURCE_ROUTE);
     return false;
   }
@@ -279,7 +271,7 @@ export class Local {
       return inet.drop(frame, DropReason.TRANSPORT_CHECKSUM);
     }
     if (inet.endpoints.receive6(frame, Protocol.UDP, arena.offset[frame] + start)) return;
-    if (this.isForHost6(frame, at)) inet.icmp6.error(frame, Icmp6Type.UNREACHABLE, PORT_UNREACHABLE6, 0, now);
+    if (this.isForHost6(frame, at)) inet.icmp6.error(frame, Icmp6Type.UNREACHABLE, Unreachable6.PORT, 0, now);
     inet.drop(frame, DropReason.NO_SOCKET);
   }
 
@@ -315,7 +307,7 @@ export class Local {
     const hasPort = arena.headLength(frame) >= start + 4;
     if (hasPort && inet.endpoints.receive6(frame, protocol, arena.offset[frame] + start)) return;
     if (protocol !== Extension.NONE) {
-      inet.icmp6.error(frame, Icmp6Type.PARAMETER_PROBLEM, UNKNOWN_NEXT_HEADER6, this.$field, now);
+      inet.icmp6.error(frame, Icmp6Type.PARAMETER_PROBLEM, Problem6.NEXT_HEADER, this.$field, now);
     }
     inet.drop(frame, DropReason.NO_PROTOCOL);
   }

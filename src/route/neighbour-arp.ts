@@ -62,7 +62,7 @@ export class NeighbourArp {
     const target = arp.targetIp(bytes, at);
     const namespace = this.inet.namespaceOf(link);
     const { conf } = this.inet;
-    if (isMulticast(target)) return DropReason.ARP_INVALID;
+    if (ipv4.isMulticast(target)) return DropReason.ARP_INVALID;
     if (target >>> 24 === 127 && !conf.or4(namespace, link, Conf4.ROUTE_LOCALNET)) return DropReason.ARP_INVALID;
     if (source === target && conf.or4(namespace, link, Conf4.DROP_GRATUITOUS_ARP)) return DropReason.ARP_IGNORED;
     if (source === 0) return this.answerDetection(link, at, operation, target);
@@ -268,14 +268,14 @@ export class NeighbourArp {
   /** RTN_* of an address as such: local, broadcast, multicast, else unicast (inet_addr_type). */
   typeOfAddress(namespace: Namespace, address: number): RouteType {
     if (address === 0 || address === -1) return RouteType.BROADCAST;
-    if (isMulticast(address)) return RouteType.MULTICAST;
+    if (ipv4.isMulticast(address)) return RouteType.MULTICAST;
     const type = this.typeOf(this.lookup(namespace, this.inet.loopback[namespace], address, 0));
     return type === RouteType.LOCAL || type === RouteType.BROADCAST ? type : RouteType.UNICAST;
   }
 
   /** The route of a packet from `source` to `target` that came in by the link; 0 if it could not have (ip_route_input). */
   private routeIn(namespace: Namespace, link: Link, source: number, target: number): number {
-    if (isMulticast(source) || source === -1 || source >>> 24 === 0 || target === -1) return 0;
+    if (ipv4.isMulticast(source) || source === -1 || source >>> 24 === 0 || target === -1) return 0;
     if (source >>> 24 === 127 && !this.inet.conf.or4(namespace, link, Conf4.ROUTE_LOCALNET)) return 0;
     const route = this.lookup(namespace, link, target, source);
     const type = this.typeOf(route);
@@ -388,10 +388,6 @@ export class NeighbourArp {
     write32(bytes, at + Arp.TARGET_IP, target);
     inet.transmit(frame, link);
   }
-}
-
-function isMulticast(address: number): boolean {
-  return address >>> 28 === 14;
 }
 
 /** Whether an address lies in the subnet of an entry of addresses.of4. */

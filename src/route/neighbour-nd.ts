@@ -103,7 +103,7 @@ export class NeighbourNd {
   private solicited(frame: Frame, link: Link, at: number, end: number, isLate: boolean, now: number): number {
     const { bytes } = this.inet.arena;
     const ip = this.inet.network(frame);
-    const isDetection = isUnspecified(bytes, ip + ipv6.Ipv6.SOURCE);
+    const isDetection = ipv6.isUnspecified(bytes, ip + ipv6.Ipv6.SOURCE);
     const target = at + Icmp.NEIGHBOR_TARGET;
     if (at + Fixed.SOLICITATION > end || bytes[target] === 0xff) return DropReason.ND_INVALID;
     if (isDetection && !isSolicitedNode(bytes, ip + ipv6.Ipv6.DESTINATION)) return DropReason.ND_INVALID;
@@ -235,7 +235,7 @@ export class NeighbourNd {
     if (at + Fixed.ROUTER_SOLICITATION > end) return DropReason.ND_INVALID;
     const option = icmp.findOption(bytes, at + Fixed.ROUTER_SOLICITATION, end, NeighborOption.SOURCE_MAC);
     const source = ip + ipv6.Ipv6.SOURCE;
-    const isUnknown = isUnspecified(bytes, source);
+    const isUnknown = ipv6.isUnspecified(bytes, source);
     if (!isMacOption(bytes, option) || (isUnknown && option >= 0)) return DropReason.ND_INVALID;
     if (isUnknown || !this.inet.conf.forwards6(link)) return DropReason.NONE;
     const slot = this.senderOf(link, source, true, now);
@@ -248,7 +248,7 @@ export class NeighbourNd {
   private routerAdvertised(link: Link, ip: number, at: number, end: number, now: number): DropReason {
     const { bytes } = this.inet.arena;
     const source = ip + ipv6.Ipv6.SOURCE;
-    if (at + Fixed.ROUTER_ADVERTISEMENT > end || !isLinkLocal(bytes, source)) return DropReason.ND_INVALID;
+    if (at + Fixed.ROUTER_ADVERTISEMENT > end || !ipv6.isLinkLocal(bytes, source)) return DropReason.ND_INVALID;
     const option = icmp.findOption(bytes, at + Fixed.ROUTER_ADVERTISEMENT, end, NeighborOption.SOURCE_MAC);
     if (!isMacOption(bytes, option)) return DropReason.ND_INVALID;
     const slot = this.senderOf(link, source, true, now);
@@ -263,11 +263,11 @@ export class NeighbourNd {
     const source = ip + ipv6.Ipv6.SOURCE;
     const target = at + Icmp.NEIGHBOR_TARGET;
     const destination = at + REDIRECT_DESTINATION;
-    if (at + Fixed.REDIRECT > end || !isLinkLocal(bytes, source)) return DropReason.ND_INVALID;
+    if (at + Fixed.REDIRECT > end || !ipv6.isLinkLocal(bytes, source)) return DropReason.ND_INVALID;
     const option = icmp.findOption(bytes, at + Fixed.REDIRECT, end, NeighborOption.TARGET_MAC);
     if (!isMacOption(bytes, option) || bytes[destination] === 0xff) return DropReason.ND_INVALID;
     const isOnLink = isSame(bytes, target, destination);
-    if (!isOnLink && !isLinkLocal(bytes, target)) return DropReason.ND_INVALID;
+    if (!isOnLink && !ipv6.isLinkLocal(bytes, target)) return DropReason.ND_INVALID;
     const isListening = !this.inet.conf.forwards6(link) && this.inet.conf.of6(link, Conf6.ACCEPT_REDIRECTS) !== 0;
     if (!isListening || !this.isGateway(link, destination, source)) return DropReason.ICMP_IGNORED;
     const slot = this.senderOf(link, target, true, now);
@@ -556,14 +556,6 @@ function writeWords(bytes: Uint8Array, at: number, a: number, b: number, c: numb
 /** Whether an option that may be absent is one of an Ethernet address; a malformed list of options is not. */
 function isMacOption(bytes: Uint8Array, option: number): boolean {
   return option === NoOption.ABSENT || (option >= 0 && bytes[option + 1] === 1);
-}
-
-function isUnspecified(bytes: Uint8Array, at: number): boolean {
-  return (read32(bytes, at) | read32(bytes, at + 4) | read32(bytes, at + 8) | read32(bytes, at + 12)) === 0;
-}
-
-function isLinkLocal(bytes: Uint8Array, at: number): boolean {
-  return bytes[at] === 0xfe && (bytes[at + 1] & 0xc0) === 0x80;
 }
 
 function isSolicitedNode(bytes: Uint8Array, at: number): boolean {

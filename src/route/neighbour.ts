@@ -17,7 +17,7 @@ import { sooner } from '../core/delay.js';
 import { DropReason } from '../core/drop.js';
 import { type Link, LinkFlag } from '../core/links.js';
 import { NeighbourFamily, type Neighbours } from '../tables/neighbours.js';
-import { read32 } from '../wire/field.js';
+import { read32, swap32 } from '../wire/field.js';
 import { Conf4, Conf6 } from './conf.js';
 import { RouteType } from './fib.js';
 import type { Inet } from './inet.js';
@@ -212,8 +212,4 @@ export class NeighbourDiscovery {
 /** 01:00:5e and the group's last 23 bits: bytes 2 to 5, little-endian. */
 function groupLow4(group: number): number {
   return 0x5e | (((group >>> 16) & 0x7f) << 8) | ((group & 0xff00) << 8) | (group << 24);
-}
-
-function swap32(word: number): number {
-  return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
 }

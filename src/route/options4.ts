@@ -11,6 +11,7 @@ import type { Frame } from '../core/arena.js';
 import { DropReason } from '../core/drop.js';
 import type { Link } from '../core/links.js';
 import { write32 } from '../wire/field.js';
+import { IcmpType } from '../wire/icmp.js';
 import * as ipv4 from '../wire/ipv4.js';
 import type { Inet } from './inet.js';
 
@@ -30,7 +31,6 @@ const enum Timestamp {
   PRESPECIFIED = 3,
 }
 
-const PARAMETER_PROBLEM = 12;
 const DAY_MS = 86_400_000;
 
 export class Options4 {
@@ -99,7 +99,7 @@ export class Options4 {
   }
 
   private refuse(frame: Frame, pointer: number, now: number): false {
-    this.inet.icmp4.error(frame, PARAMETER_PROBLEM, 0, pointer << 24, now);
+    this.inet.icmp4.error(frame, IcmpType.PARAMETER_PROBLEM, 0, pointer << 24, now);
     this.inet.drop(frame, DropReason.IPV4_OPTIONS);
     return false;
   }

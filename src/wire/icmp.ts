@@ -54,6 +54,33 @@ export const enum IcmpType {
   TIMESTAMP_REPLY = 14,
 }
 
+/** Codes of IcmpType.UNREACHABLE (RFC 792; RFC 1812 §5.2.7.1). */
+export const enum Unreachable {
+  NET = 0,
+  HOST = 1,
+  PROTOCOL = 2,
+  PORT = 3,
+  FRAGMENTATION_NEEDED = 4,
+  PROHIBITED = 13,
+}
+
+/** Codes of Icmp6Type.UNREACHABLE (RFC 4443 §3.1). */
+export const enum Unreachable6 {
+  NO_ROUTE = 0,
+  PROHIBITED = 1,
+  BEYOND_SCOPE = 2,
+  ADDRESS = 3,
+  PORT = 4,
+}
+
+/** Codes of Icmp6Type.PARAMETER_PROBLEM (RFC 4443 §3.4, RFC 7112). */
+export const enum Problem6 {
+  FIELD = 0,
+  NEXT_HEADER = 1,
+  OPTION = 2,
+  INCOMPLETE_CHAIN = 3,
+}
+
 export const enum Icmp6Type {
   UNREACHABLE = 1,
   PACKET_TOO_BIG = 2,

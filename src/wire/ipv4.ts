@@ -139,3 +139,13 @@ export function write(
   write32(bytes, at + Ipv4.DESTINATION, destination);
   writeChecksum(bytes, at);
 }
+
+/** 224/4. */
+export function isMulticast(address: number): boolean {
+  return address >>> 28 === 14;
+}
+
+/** 127/8. */
+export function isLoopback(address: number): boolean {
+  return address >>> 24 === 127;
+}

@@ -25,7 +25,7 @@
  *   +---------------+---------------+-------------------------------+
  */
 import { writeAddress } from './ethernet.js';
-import { read16, write16, write32 } from './field.js';
+import { read16, read32, write16, write32 } from './field.js';
 
 export const enum Ipv6 {
   VERSION_CLASS_FLOW = 0,
@@ -122,4 +122,26 @@ export function writeSolicitedNode(bytes: Uint8Array, at: number, target: Uint8A
 export function writeGroupMac(bytes: Uint8Array, at: number, group: number): void {
   const low = (read16(bytes, group + 12) << 16) | read16(bytes, group + 14);
   writeAddress(bytes, at, 0x3333, low);
+}
+
+// --- addresses: the 16 bytes at `at` ---------------------------------------------------------------
+
+/** ff00::/8. */
+export function isMulticast(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === 0xff;
+}
+
+/** fe80::/10. */
+export function isLinkLocal(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === 0xfe && (bytes[at + 1] & 0xc0) === 0x80;
+}
+
+/** `::`. */
+export function isUnspecified(bytes: Uint8Array, at: number): boolean {
+  return (read32(bytes, at) | read32(bytes, at + 4) | read32(bytes, at + 8) | read32(bytes, at + 12)) === 0;
+}
+
+/** `::1`. */
+export function isLoopback(bytes: Uint8Array, at: number): boolean {
+  return (read32(bytes, at) | read32(bytes, at + 4) | read32(bytes, at + 8)) === 0 && read32(bytes, at + 12) === 1;
 }
