@@ -25,6 +25,7 @@ export class Connection {
   /** Called when the client is gone. */
   onClose: Array<() => void> = [];
   private rest = '';
+  /** A chained request has. */
   private hasFailed = false;
   private unsent = '';
   /** Texts that wait until the engine has done what they tell of. */
@@ -58,26 +59,29 @@ export class Connection {
 
   private async answer(line: string): Promise<void> {
     let id = 0;
+    let isChained = false;
     try {
       const request = JSON.parse(line) as Request & Envelope;
       id = request.id;
-      if (request.chain === true && this.hasFailed)
+      isChained = request.chain === true;
+      if (isChained && this.hasFailed)
         throw new SluiceError('ECANCELED', 'cannot go on: an earlier command of the batch failed; see there');
       const pending = this.serve(request, this, (result) => this.send({ id, result }));
       // A stream of answers does not hold up what the client asks next.
       if (IS_STREAM.has(request.op))
         void pending.then(
           () => this.send({ id, result: null, end: true }),
-          (error) => this.fail(id, error),
+          (error) => this.fail(id, isChained, error),
         );
       else this.send({ id, result: await pending, end: true });
     } catch (error) {
-      this.fail(id, error);
+      this.fail(id, isChained, error);
     }
   }
 
-  private fail(id: number, error: unknown): void {
-    this.hasFailed = true;
+  /** Only a chained request's failure stops those chained to it. */
+  private fail(id: number, isChained: boolean, error: unknown): void {
+    this.hasFailed ||= isChained;
     this.send({ id, error: apiErrorOf(error) });
   }
 
