@@ -174,7 +174,7 @@ export class Icmp4 {
     if (message === NONE) return;
     if (isGlobal) this.limit.consume(namespace, inet.random());
     this.writeHeader(inet.network(message), namespace, route, tos, from, target, Icmp.BYTES + quoted);
-    inet.ip4.send4(message, namespace, now);
+    inet.ip4.sendBy(message, namespace, route, target, now);
   }
 
   private allowsPeer(namespace: Namespace, address: number, now: number): boolean {

@@ -164,8 +164,21 @@ export class Ip4 {
     const destination = ipv4.destination(bytes, at);
     const martian = this.martian(this.inet.namespaceOf(link), link, source, destination);
     if (martian !== DropReason.NONE) return this.inet.drop(frame, martian);
-    if (ipv4.headerLength(bytes, at) > ipv4.Ipv4.BYTES && !this.inet.options4.receive(frame, link, now)) return;
     this.route(frame, link, source, destination, now);
+  }
+
+  /** Looks at the options, if there are any, once it is clear that addresses and route are fine. False: the frame has been dropped. */
+  private passesOptions(frame: Frame, link: Link, now: number): boolean {
+    const { inet } = this;
+    const isPlain = ipv4.headerLength(inet.arena.bytes, inet.network(frame)) === ipv4.Ipv4.BYTES;
+    return isPlain || inet.options4.receive(frame, link, now);
+  }
+
+  /** For this host, or a group that it is in. */
+  private deliver(frame: Frame, link: Link, source: number, now: number): void {
+    const refusal = this.checkSource(frame, link, source, 0);
+    if (refusal !== DropReason.NONE) return this.inet.drop(frame, refusal);
+    if (this.passesOptions(frame, link, now)) this.inet.local.receive4(frame, now);
   }
 
   /** Also cuts off what Ethernet padded. */
@@ -186,9 +199,9 @@ export class Ip4 {
   private route(frame: Frame, link: Link, source: number, destination: number, now: number): void {
     const { inet } = this;
     const namespace = inet.namespaceOf(link);
+    this.fillFlow(frame, link);
     if (ipv4.isMulticast(destination)) return this.receiveGroup(frame, link, source, destination, now);
     if (destination === -1 || (source | destination) === 0) return this.receiveBroadcast(frame, link, source, now);
-    this.fillFlow(frame, link);
     const route = inet.fib.lookup4(namespace, destination, source);
     const type = this.typeOf(route);
     if (type === RouteType.BROADCAST) {
@@ -198,14 +211,12 @@ export class Ip4 {
     const isForGroup = inet.arena.received[frame] !== Received.HOST;
     if (isForGroup && inet.conf.or4(namespace, link, Conf4.DROP_UNICAST_IN_L2_MULTICAST))
       return inet.drop(frame, DropReason.NOT_UNICAST_LINK);
-    if (type === RouteType.LOCAL) {
-      const refusal = this.checkSource(namespace, link, source, false);
-      if (refusal !== DropReason.NONE) return inet.drop(frame, refusal);
-      return inet.local.receive4(frame, now);
-    }
+    if (type === RouteType.LOCAL) return this.deliver(frame, link, source, now);
+    if (inet.conf.forwards4(link) && type === RouteType.UNICAST)
+      return this.forward(frame, link, route, source, destination, now);
+    if (!this.passesOptions(frame, link, now)) return;
     if (!inet.conf.forwards4(link)) return inet.drop(frame, DropReason.FORWARDING_OFF);
-    if (type !== RouteType.UNICAST) return this.refuse(frame, route, type, now);
-    this.forward(frame, link, route, source, destination, now);
+    this.refuse(frame, route, type, now);
   }
 
   /** Addresses that no packet may have; of groups receiveGroup has more to say. */
@@ -245,26 +256,26 @@ export class Ip4 {
   }
 
   /**
-   * __fib_validate_source: whether a packet from `source` may come in by `link`. Without a filter only own addresses are
-   * no sources; `isOnLink` asks for the route back in any case, and takes a source that is directly on the link.
+   * __fib_validate_source: whether a packet from `source` may come in by `link`; `out`: where it would leave, 0 = nowhere. Own addresses
+   * are no sources. A filter, rules of the namespace's own, and a packet that would leave by the link it came by ask for the route back.
    */
-  private checkSource(namespace: Namespace, link: Link, source: number, isOnLink: boolean): DropReason {
+  private checkSource(frame: Frame, link: Link, source: number, out: Link): DropReason {
     const { inet } = this;
     if (source === 0 || inet.links.kind[link] === LinkKind.LOOPBACK) return DropReason.NONE;
+    const namespace = inet.namespaceOf(link);
     const filter = inet.conf.max4(namespace, link, Conf4.RP_FILTER);
-    if (filter === 0 && !isOnLink) {
-      const isOwn = inet.addresses.isOwn4(namespace, source);
-      return isOwn && inet.conf.of4(link, Conf4.ACCEPT_LOCAL) === 0 ? DropReason.MARTIAN_SOURCE : DropReason.NONE;
+    if (filter !== 0 || out === link || inet.fib.hasRules4(namespace)) {
+      return this.checkWayBack(frame, link, source, out, filter);
     }
-    return this.checkWayBack(namespace, link, source, filter);
+    const isOwn = inet.addresses.isOwn4(namespace, source);
+    return isOwn && inet.conf.of4(link, Conf4.ACCEPT_LOCAL) === 0 ? DropReason.MARTIAN_SOURCE : DropReason.NONE;
   }
 
-  private checkWayBack(namespace: Namespace, link: Link, source: number, filter: number): DropReason {
-    const { fib, conf } = this.inet;
-    const { flow } = fib;
-    flow.oif = link;
-    flow.iif = 0;
-    const route = fib.lookup4(namespace, source, 0);
+  private checkWayBack(frame: Frame, link: Link, source: number, out: Link, filter: number): DropReason {
+    const { fib, conf, arena } = this.inet;
+    const namespace = this.inet.namespaceOf(link);
+    this.turnFlow(out === 0 ? this.inet.loopback[namespace] : out);
+    const route = fib.lookup4(namespace, source, ipv4.destination(arena.bytes, this.inet.network(frame)));
     const type = this.typeOf(route);
     if (route > 0 && type !== RouteType.UNICAST) {
       const isAccepted = type === RouteType.LOCAL && conf.of4(link, Conf4.ACCEPT_LOCAL) !== 0;
@@ -275,14 +286,19 @@ export class Ip4 {
     return filter === 2 || fib.leadsTo(route, link) ? DropReason.NONE : DropReason.RP_FILTER;
   }
 
+  /** The flow of an answer that comes in by `iif`; marks are not for it (src_valid_mark). */
+  private turnFlow(iif: Link): void {
+    const { flow } = this.inet.fib;
+    const { sport } = flow;
+    flow.iif = iif;
+    flow.mark = 0;
+    flow.sport = flow.dport;
+    flow.dport = sport;
+  }
+
   private receiveBroadcast(frame: Frame, link: Link, source: number, now: number): void {
-    const { inet } = this;
-    if (source !== 0) {
-      const refusal = this.checkSource(inet.namespaceOf(link), link, source, false);
-      if (refusal !== DropReason.NONE) return inet.drop(frame, refusal);
-    }
-    inet.arena.received[frame] = Received.BROADCAST;
-    inet.local.receive4(frame, now);
+    this.inet.arena.received[frame] = Received.BROADCAST;
+    this.deliver(frame, link, source, now);
   }
 
   private receiveGroup(frame: Frame, link: Link, source: number, destination: number, now: number): void {
@@ -291,11 +307,7 @@ export class Ip4 {
     if (!isOwn) return inet.drop(frame, DropReason.NOT_JOINED);
     const isBadSource = ipv4.isMulticast(source) || source === -1 || ipv4.isLoopback(source);
     if (isBadSource && inet.links.kind[link] !== LinkKind.LOOPBACK) return inet.drop(frame, DropReason.MARTIAN_SOURCE);
-    if (source !== 0) {
-      const refusal = this.checkSource(inet.namespaceOf(link), link, source, false);
-      if (refusal !== DropReason.NONE) return inet.drop(frame, refusal);
-    }
-    inet.local.receive4(frame, now);
+    this.deliver(frame, link, source, now);
   }
 
   /** No route to go on by: says so to the sender, as ip_error does. */
@@ -323,8 +335,9 @@ export class Ip4 {
     const hop = this.select(route, frame);
     if (hop < 0) return this.refuse(frame, 0, RouteType.NONE, now);
     const out = inet.fib.nexthops[hop + NextHop.LINK];
-    const refusal = this.checkSource(namespace, link, source, out === link);
+    const refusal = this.checkSource(frame, link, source, out);
     if (refusal !== DropReason.NONE) return inet.drop(frame, refusal);
+    if (!this.passesOptions(frame, link, now)) return;
     if (inet.arena.received[frame] !== Received.HOST) return inet.drop(frame, DropReason.NOT_UNICAST_LINK);
     const { bytes } = inet.arena;
     const at = inet.network(frame);
@@ -410,11 +423,7 @@ export class Ip4 {
     const { bytes } = inet.arena;
     const at = inet.network(frame);
     const destination = ipv4.destination(bytes, at);
-    const { flow } = inet.fib;
-    if (inet.fib.hasRules4(namespace)) {
-      this.fillFlow(frame, inet.loopback[namespace]);
-      flow.iif = inet.loopback[namespace];
-    }
+    this.fillFlow(frame, inet.loopback[namespace]);
     const route = inet.fib.lookup4(namespace, destination, ipv4.source(bytes, at));
     const errno = errnoOf(inet.fib, route);
     if (errno !== 0) {
@@ -424,8 +433,10 @@ export class Ip4 {
     return this.sendBy(frame, namespace, route, destination, now);
   }
 
-  private sendBy(frame: Frame, namespace: Namespace, route: number, destination: number, now: number): number {
+  /** Sends a packet made here by a route that was found before, perhaps for a source of 0. As send4. */
+  sendBy(frame: Frame, namespace: Namespace, route: number, destination: number, now: number): number {
     const { inet } = this;
+    inet.setOrigin(frame, namespace);
     const { bytes } = inet.arena;
     const at = inet.network(frame);
     const hop = this.select(route, frame);

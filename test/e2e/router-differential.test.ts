@@ -526,6 +526,43 @@ const CASES: Case[] = [
     ],
     frames: many(120, SEED + 17, frame4),
   },
+  {
+    title: 'rules and a strict filter',
+    sysctls: ['net.ipv4.conf.all.rp_filter=1'],
+    reset: ['net.ipv4.conf.all.rp_filter=0'],
+    lines: [
+      'rule add from 10.0.0.0/24 table 100',
+      'rule add to 172.17.0.0/16 iif p1 prohibit',
+      'rule add ipproto udp dport 9 blackhole',
+      'rule add iif p3 unreachable',
+      'route add default via 10.0.3.9 table 100',
+      'route add 172.16.0.0/16 via 10.0.2.8 table 100',
+    ],
+    undo: [
+      'rule del from 10.0.0.0/24 table 100',
+      'rule del to 172.17.0.0/16 iif p1 prohibit',
+      'rule del ipproto udp dport 9 blackhole',
+      'rule del iif p3 unreachable',
+      'route flush table 100',
+    ],
+    frames: many(120, SEED + 18, frame4),
+  },
+  {
+    title: 'rules that see the way back',
+    lines: [
+      'rule add iif p2 to 10.0.0.0/24 blackhole',
+      'rule add dport 80 prohibit',
+      'rule add to 10.0.1.0/25 unreachable',
+    ],
+    undo: [
+      'rule del iif p2 to 10.0.0.0/24 blackhole',
+      'rule del dport 80 prohibit',
+      'rule del to 10.0.1.0/25 unreachable',
+    ],
+    sysctls: ['net.ipv4.conf.all.rp_filter=2'],
+    reset: ['net.ipv4.conf.all.rp_filter=0'],
+    frames: many(120, SEED + 19, frame4),
+  },
 ];
 
 describe.skipIf(missing)(titled('beside the kernel’s router', missing), () => {
@@ -652,7 +689,7 @@ describe.skipIf(missing)(titled('beside the kernel’s router', missing), () => 
   test.skipIf(real.length === 0)(
     `real captures, re-addressed (${real.length === 0 ? NO_FIXTURES : 'of 150 files'})`,
     () => expectAlike(real),
-    60_000,
+    90_000,
   );
 
   test('and with the checksums and superframes that veths leave to each other', async () => {

@@ -8,6 +8,9 @@ import { must, type Outcome, Program, run, until, wordsOf } from './program.js';
 
 export const SLUICE = [process.execPath, resolve(import.meta.dirname, '../../bin/sluice.js')];
 
+/** A lone fragment is held so long, and a little (ipfrag_time). */
+const REASSEMBLY_MS = 35_000;
+
 export interface DaemonOptions {
   /** Runs in the namespace of this host, not in the test's own. */
   host?: Host;
@@ -114,16 +117,20 @@ export class Daemon {
     return status;
   }
 
-  /** Waits until nothing is under way, and answers the counters of that moment. */
+  /** Waits until nothing is under way, a fragment whose others never come included, and answers the counters of that moment. */
   async atRest(): Promise<StatusInfo> {
     let before = await this.status();
-    await until('the traffic stops', async () => {
-      const status = await this.status();
-      const isStill =
-        status.held === 0 && status.received === before.received && status.transmitted === before.transmitted;
-      before = status;
-      return isStill;
-    });
+    await until(
+      'the traffic stops',
+      async () => {
+        const status = await this.status();
+        const isStill =
+          status.held === 0 && status.received === before.received && status.transmitted === before.transmitted;
+        before = status;
+        return isStill;
+      },
+      REASSEMBLY_MS,
+    );
     return before;
   }
 
