@@ -2,7 +2,7 @@
  * Which part may import which (the order in which a reader can learn them, and what keeps most of it runnable in a
  * browser):
  *
- *   wire → tables → bridge | route | netfilter → datapath → container | overlay → control → cli
+ *   wire → tables → bridge | route → conntrack → netfilter → datapath → container | overlay → control → cli
  *
  * core is for all. io stands beside the datapath: control puts ports into it. demo is a verb of cli with a folder of its own.
  */
@@ -22,8 +22,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   tables: ['tables', 'wire', 'core'],
   bridge: ['bridge', 'tables', 'wire', 'core'],
   route: ['route', 'tables', 'wire', 'core'],
-  conntrack: ['conntrack', 'tables', 'wire', 'core'],
-  netfilter: ['netfilter', 'conntrack', 'tables', 'wire', 'core'],
+  conntrack: ['conntrack', 'route', 'tables', 'wire', 'core'],
+  netfilter: ['netfilter', 'conntrack', 'route', 'tables', 'wire', 'core'],
   'datapath.ts': ['bridge', 'route', 'netfilter', 'conntrack', 'tables', 'wire', 'core'],
   'engine.ts': ['datapath.ts', 'bridge', 'route', 'tables', 'wire', 'core'],
   io: ['io', 'wire', 'core'],

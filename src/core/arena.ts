@@ -85,6 +85,18 @@ export const enum Received {
   OTHER_HOST = 3,
 }
 
+/** arena.flow of a frame that is not to be tracked. */
+export const UNTRACKED = -1;
+
+/** What a frame is to its flow (IP_CT_*). */
+export const enum CtInfo {
+  ESTABLISHED = 0,
+  RELATED = 1,
+  NEW = 2,
+  ESTABLISHED_REPLY = 3,
+  RELATED_REPLY = 4,
+}
+
 /** Frames one rx call moves at most. */
 export const BURST = 64;
 
@@ -125,6 +137,11 @@ export class Arena {
   readonly ingress: Int32Array<SharedArrayBuffer>;
   readonly received: Int32Array<SharedArrayBuffer>;
   readonly mark: Int32Array<SharedArrayBuffer>;
+  /** Of conntrack: the number of the frame's flow, 0 = none or invalid, UNTRACKED; and what the frame is to it (CtInfo). */
+  readonly flow: Int32Array<SharedArrayBuffer>;
+  readonly flowInfo: Int32Array<SharedArrayBuffer>;
+  /** Bytes of the longest fragment that a packet came in before it was put together, 0 = it came whole. */
+  readonly maxFragment: Int32Array<SharedArrayBuffer>;
 
   /** Stacks of free slots; the tops are below. Free frames have no tail and no reference. */
   readonly freeHeads: Int32Array<SharedArrayBuffer>;
@@ -156,6 +173,9 @@ export class Arena {
     this.ingress = sharedInts(this.heads);
     this.received = sharedInts(this.heads);
     this.mark = sharedInts(this.heads);
+    this.flow = sharedInts(this.heads);
+    this.flowInfo = sharedInts(this.heads);
+    this.maxFragment = sharedInts(this.heads);
     this.freeHeads = sharedInts(this.heads);
     this.freeTails = sharedInts(this.tails);
     for (let i = 0; i < this.heads; i++) this.freeHeads[i] = this.heads - 1 - i;
@@ -261,6 +281,9 @@ export class Arena {
     this.ingress[copy] = this.ingress[frame];
     this.received[copy] = this.received[frame];
     this.mark[copy] = this.mark[frame];
+    this.flow[copy] = this.flow[frame];
+    this.flowInfo[copy] = this.flowInfo[frame];
+    this.maxFragment[copy] = this.maxFragment[frame];
     return copy;
   }
 }
