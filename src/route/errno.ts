@@ -2,6 +2,8 @@
 import { type Fib, NoRoute, Route, RouteType } from './fib.js';
 
 export const enum Errno {
+  /** A hook has dropped it. */
+  EPERM = -1,
   EACCES = -13,
   ENODEV = -19,
   EINVAL = -22,

@@ -24,6 +24,7 @@ import { Addresses } from './addresses.js';
 import { Conf } from './conf.js';
 import { Endpoints } from './endpoints.js';
 import { Fib } from './fib.js';
+import { type Hooks, NoHooks } from './hooks.js';
 import { Icmp4 } from './icmp4.js';
 import { Icmp6 } from './icmp6.js';
 import { Ip4 } from './ip4.js';
@@ -65,6 +66,8 @@ export class Inet {
   readonly local: Local;
   readonly ip4: Ip4;
   readonly ip6: Ip6;
+  /** Netfilter, where there is one. */
+  hooks: Hooks = new NoHooks();
   private seed: number;
 
   /** `keys`: secrets of hash tables, hashes and random choices. */
@@ -97,7 +100,8 @@ export class Inet {
   receiveOther(frame: Frame, link: Link, now: number): void {
     const { arena } = this;
     arena.ingress[frame] = link;
-    arena.mark[frame] = 0;
+    // What `lo` carries has been seen before: it keeps its mark and its flow.
+    if (this.links.kind[link] !== LinkKind.LOOPBACK) this.forgetTraces(frame);
     if (arena.length[frame] < Ethernet.BYTES) return this.drop(frame, DropReason.RUNT);
     arena.received[frame] = this.addressee(frame, link);
     if (arena.received[frame] === Received.OTHER_HOST) return this.drop(frame, DropReason.OTHER_HOST);
@@ -108,6 +112,15 @@ export class Inet {
     else if (type === ARP) this.neighbour.receiveArp(own, link, now);
     else if (type === IPV6) this.ip6.input(own, link, now);
     else this.drop(own, type === VLAN || type === SERVICE_VLAN ? DropReason.VLAN_UNKNOWN : DropReason.NO_LISTENER);
+  }
+
+  /** What netfilter has noted about a packet ends where the packet does: an answer may be written in its place. */
+  forgetTraces(frame: Frame): void {
+    const { arena } = this;
+    arena.mark[frame] = 0;
+    arena.flow[frame] = 0;
+    arena.flowInfo[frame] = 0;
+    arena.maxFragment[frame] = 0;
   }
 
   private addressee(frame: Frame, link: Link): Received {
@@ -141,7 +154,7 @@ export class Inet {
     this.links.totals[Total.GENERATED]++;
     arena.ingress[frame] = 0;
     arena.received[frame] = Received.HOST;
-    arena.mark[frame] = 0;
+    this.forgetTraces(frame);
     return frame;
   }
 

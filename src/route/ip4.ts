@@ -25,6 +25,7 @@ import { Errno, errnoOf } from './errno.js';
 import { NextHop, NoRoute, Route, RouteType } from './fib.js';
 import { flowHash4 } from './flow-hash.js';
 import { fragment4, MAX_FRAGMENTS } from './fragment.js';
+import { HookFamily, Output } from './hooks.js';
 import type { Inet } from './inet.js';
 
 /** EtherType as a little-endian machine reads it. */
@@ -123,6 +124,7 @@ export class Ip4 {
       const merged = merged4[namespace];
       const isRouter =
         merged >= 0 &&
+        (inet.hooks.isOn[namespace] & HookFamily.IPV4) === 0 &&
         link4[link * Conf4.COUNT + Conf4.FORWARDING] !== 0 &&
         (net4[namespace * Net4.COUNT + Net4.FORWARD_USE_PMTU] === 0 || inet.pmtu.isEmpty) &&
         (link4[link * Conf4.COUNT + Conf4.RP_FILTER] | all4[namespace * Conf4.COUNT + Conf4.RP_FILTER]) === 0;
@@ -152,12 +154,20 @@ export class Ip4 {
     return transport - at + header + arena.vnet[vnet + Vnet.GSO_SIZE];
   }
 
+  /** Bytes of what must fit into the MTU where it may not be cut further: the longest fragment that it came in. */
+  private longestPiece(frame: Frame): number {
+    const longest = this.inet.arena.maxFragment[frame];
+    return longest === 0 ? this.longestPacket(frame) : longest;
+  }
+
   // --- in ----------------------------------------------------------------------------------------
 
   /** A frame of our own copy, addressed to us at the link layer. */
-  input(frame: Frame, link: Link, now: number): void {
-    const reason = this.checkHeader(frame);
-    if (reason !== DropReason.NONE) return this.inet.drop(frame, reason);
+  input(given: Frame, link: Link, now: number): void {
+    const reason = this.checkHeader(given);
+    if (reason !== DropReason.NONE) return this.inet.drop(given, reason);
+    const frame = this.hasHooks(link) ? this.inet.hooks.prerouting4(given, link, now) : given;
+    if (frame === NONE) return;
     const { bytes } = this.inet.arena;
     const at = this.inet.network(frame);
     const source = ipv4.source(bytes, at);
@@ -165,6 +175,10 @@ export class Ip4 {
     const martian = this.martian(this.inet.namespaceOf(link), link, source, destination);
     if (martian !== DropReason.NONE) return this.inet.drop(frame, martian);
     this.route(frame, link, source, destination, now);
+  }
+
+  private hasHooks(link: Link): boolean {
+    return (this.inet.hooks.isOn[this.inet.namespaceOf(link)] & HookFamily.IPV4) !== 0;
   }
 
   /** Looks at the options, if there are any, once it is clear that addresses and route are fine. False: the frame has been dropped. */
@@ -346,13 +360,16 @@ export class Ip4 {
       return inet.drop(frame, DropReason.TTL_EXPIRED);
     }
     const mtu = this.forwardMtu(namespace, destination, this.mtuOf(route, out), now);
-    if (ipv4.isDontFragment(bytes, at) && this.longestPacket(frame) > mtu) {
+    if (ipv4.isDontFragment(bytes, at) && this.longestPiece(frame) > mtu) {
       inet.icmp4.error(frame, IcmpType.UNREACHABLE, Unreachable.FRAGMENTATION_NEEDED, mtu, now);
       return inet.drop(frame, DropReason.TOO_BIG);
     }
     ipv4.decreaseTtl(bytes, at);
     if (out === link) this.redirect(frame, link, hop, source, destination, now);
+    const isHooked = this.hasHooks(link);
+    if (isHooked && !inet.hooks.forward4(frame, link, out, now)) return;
     if (ipv4.headerLength(bytes, at) > ipv4.Ipv4.BYTES) inet.options4.forward(frame, out, now);
+    if (isHooked && !inet.hooks.postrouting4(frame, out, now)) return;
     this.output(frame, hop, destination, mtu, now);
   }
 
@@ -390,9 +407,12 @@ export class Ip4 {
 
   /** Its header is final: fragments it where it must, and has the neighbour found. */
   private output(frame: Frame, hop: number, destination: number, mtu: number, now: number, gateway = 0): void {
-    if (this.longestPacket(frame) <= mtu) return this.outputTo(frame, hop, destination, now, gateway);
     const { inet } = this;
-    const n = fragment4(inet, frame, mtu, this.$fragments);
+    // What came in fragments leaves in fragments no longer than those.
+    const longest = inet.arena.maxFragment[frame];
+    const limit = longest === 0 ? mtu : Math.min(longest, mtu);
+    if (this.longestPacket(frame) <= limit) return this.outputTo(frame, hop, destination, now, gateway);
+    const n = fragment4(inet, frame, limit, this.$fragments);
     if (n < 0) return inet.drop(frame, DropReason.FRAGMENTATION_FAILED);
     for (let i = 0; i < n; i++) this.outputTo(this.$fragments[i], hop, destination, now, gateway);
     inet.deliver(frame);
@@ -457,9 +477,49 @@ export class Ip4 {
       inet.drop(frame, DropReason.TOO_BIG);
       return Errno.EMSGSIZE;
     }
-    if (isLocal) this.sendToSelf(frame, out);
-    else this.output(frame, hop, destination, mtu, now, inet.pmtu.gatewayOf(known));
+    if (!this.hasHooks(out)) this.leave(frame, hop, out, isLocal, destination, mtu, inet.pmtu.gatewayOf(known), now);
+    else {
+      const verdict = inet.hooks.output4(frame, namespace, out, now);
+      if (verdict === Output.GONE) return Errno.EPERM;
+      if (verdict === Output.REROUTE) return this.reroute(frame, namespace, now);
+      if (inet.hooks.postrouting4(frame, out, now))
+        this.leave(frame, hop, out, isLocal, destination, mtu, inet.pmtu.gatewayOf(known), now);
+    }
     return 0;
+  }
+
+  /** ip_route_me_harder: a hook has made the packet another. */
+  private reroute(frame: Frame, namespace: Namespace, now: number): number {
+    const { inet } = this;
+    const { bytes } = inet.arena;
+    const at = inet.network(frame);
+    const destination = ipv4.destination(bytes, at);
+    this.fillFlow(frame, inet.loopback[namespace]);
+    const route = inet.fib.lookup4(namespace, destination, ipv4.source(bytes, at));
+    const hop = errnoOf(inet.fib, route) === 0 ? this.select(route, frame) : -1;
+    if (hop < 0) {
+      inet.drop(frame, DropReason.NO_ROUTE);
+      return errnoOf(inet.fib, route) || Errno.ENETUNREACH;
+    }
+    const isLocal = this.typeOf(route) === RouteType.LOCAL;
+    const out = isLocal ? inet.loopback[namespace] : inet.fib.nexthops[hop + NextHop.LINK];
+    if (!inet.hooks.postrouting4(frame, out, now)) return 0;
+    this.leave(frame, hop, out, isLocal, destination, this.mtuOf(route, out), 0, now);
+    return 0;
+  }
+
+  private leave(
+    frame: Frame,
+    hop: number,
+    out: Link,
+    isLocal: boolean,
+    destination: number,
+    mtu: number,
+    gateway: number,
+    now: number,
+  ): void {
+    if (isLocal) this.sendToSelf(frame, out);
+    else this.output(frame, hop, destination, mtu, now, gateway);
   }
 
   /** By lo, with the empty Ethernet header that packets have there. */

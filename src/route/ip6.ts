@@ -9,7 +9,7 @@
  * Routers never fragment IPv6. What is link-local never leaves its link: such a destination is looked for among the addresses of
  * the link itself, not in the routing tables, in which every link has the same fe80::/64.
  */
-import { type Frame, Gso, Received, Vnet } from '../core/arena.js';
+import { type Frame, Gso, NONE, Received, Vnet } from '../core/arena.js';
 import { DropReason } from '../core/drop.js';
 import { type Link, LinkKind, MAX_LINKS, type Namespace } from '../core/links.js';
 import { Ethernet } from '../wire/ethernet.js';
@@ -23,6 +23,7 @@ import { NextHop, NoRoute, Route, RouteType } from './fib.js';
 import { flowHash6 } from './flow-hash.js';
 import { fragment6, MAX_FRAGMENTS } from './fragment.js';
 import { checkHopByHop } from './hop-by-hop.js';
+import { HookFamily, Output } from './hooks.js';
 import type { Inet } from './inet.js';
 import { SourceChoice, scopeOf } from './source6.js';
 
@@ -62,7 +63,12 @@ export class Ip6 {
     if (ipv6.nextHeader(inet.arena.bytes, inet.network(frame)) === ipv6.Extension.HOP_BY_HOP) {
       if (!checkHopByHop(inet, frame, link, now)) return;
     }
-    this.route(frame, link, now);
+    const next = this.hasHooks(link) ? inet.hooks.prerouting6(frame, link, now) : frame;
+    if (next !== NONE) this.route(next, link, now);
+  }
+
+  private hasHooks(link: Link): boolean {
+    return (this.inet.hooks.isOn[this.inet.namespaceOf(link)] & HookFamily.IPV6) !== 0;
   }
 
   private checkHeader(frame: Frame, link: Link): DropReason {
@@ -143,7 +149,7 @@ export class Ip6 {
       return inet.drop(frame, DropReason.TOO_BIG);
     }
     bytes[inet.network(frame) + ipv6.Ipv6.HOP_LIMIT]--;
-    this.outputOn(frame, link, now);
+    if (this.passesForward(frame, link, link, now)) this.outputOn(frame, link, now);
   }
 
   /** Whether the link has an address; a tentative one is had for neighbour discovery alone, which local sees to. */
@@ -226,12 +232,22 @@ export class Ip6 {
       if (reason !== DropReason.NONE) return inet.drop(frame, reason);
     }
     const mtu = this.mtuOf(route, out);
-    if (this.longestPacket(frame) > mtu) {
+    const longest = inet.arena.maxFragment[frame];
+    if ((longest === 0 ? this.longestPacket(frame) : longest) > mtu) {
       inet.icmp6.error(frame, Icmp6Type.PACKET_TOO_BIG, 0, mtu, now);
       return inet.drop(frame, DropReason.TOO_BIG);
     }
     bytes[at + ipv6.Ipv6.HOP_LIMIT]--;
-    this.outputTo(frame, hop, now);
+    if (!this.passesForward(frame, link, out, now)) return;
+    // What came in fragments leaves in fragments.
+    if (longest === 0) this.outputTo(frame, hop, now);
+    else this.sendFragments(frame, hop, longest, -1, now);
+  }
+
+  /** FORWARD and POSTROUTING. */
+  private passesForward(frame: Frame, link: Link, out: Link, now: number): boolean {
+    const { hooks } = this.inet;
+    return !this.hasHooks(link) || (hooks.forward6(frame, link, out, now) && hooks.postrouting6(frame, out, now));
   }
 
   /** What must be right for any packet to go on. False: it has been dropped. */
@@ -352,17 +368,54 @@ export class Ip6 {
   }
 
   private sendOn(frame: Frame, link: Link, destination: number, now: number): number {
-    if (this.isOwn(link, destination)) this.sendToSelf(frame, this.inet.loopback[this.inet.namespaceOf(link)]);
+    const lo = this.inet.loopback[this.inet.namespaceOf(link)];
+    const isOwn = this.isOwn(link, destination);
+    const verdict = this.passesOutput(frame, isOwn ? lo : link, now);
+    if (verdict !== Output.ON) return verdict === Output.GONE ? Errno.EPERM : this.reroute(frame, link, now);
+    if (isOwn) this.sendToSelf(frame, lo);
     else this.outputOn(frame, link, now);
+    return 0;
+  }
+
+  /** OUTPUT and, unless the packet has to go another way, POSTROUTING. */
+  private passesOutput(frame: Frame, out: Link, now: number): Output {
+    const { hooks } = this.inet;
+    if (!this.hasHooks(out)) return Output.ON;
+    const verdict = hooks.output6(frame, this.inet.namespaceOf(out), out, now);
+    if (verdict !== Output.ON) return verdict;
+    return hooks.postrouting6(frame, out, now) ? Output.ON : Output.GONE;
+  }
+
+  /** ip6_route_me_harder: a hook has made the packet another. `link`: where it would have left. */
+  private reroute(frame: Frame, link: Link, now: number): number {
+    const { inet } = this;
+    const { bytes } = inet.arena;
+    const namespace = inet.namespaceOf(link);
+    const destination = inet.network(frame) + ipv6.Ipv6.DESTINATION;
+    this.fillFlow(frame, inet.loopback[namespace]);
+    const route = inet.fib.lookup6(namespace, bytes, destination, destination - 16);
+    const type = this.typeOf(route);
+    const isLocal = type === RouteType.LOCAL || type === RouteType.ANYCAST;
+    const hop = errnoOf(inet.fib, route) === 0 && !isLocal ? this.select(route, frame) : -1;
+    if (hop < 0 && !isLocal) {
+      inet.drop(frame, DropReason.NO_ROUTE);
+      return errnoOf(inet.fib, route) || Errno.ENETUNREACH;
+    }
+    const out = isLocal ? inet.loopback[namespace] : inet.fib.nexthops[hop + NextHop.LINK];
+    if (!inet.hooks.postrouting6(frame, out, now)) return Errno.EPERM;
+    if (isLocal) this.sendToSelf(frame, out);
+    else this.sendWithin(frame, hop, this.mtuOf(route, out), -1, now);
     return 0;
   }
 
   private sendBy(frame: Frame, namespace: Namespace, route: number, now: number): number {
     const { inet } = this;
-    const { arena } = inet;
     const type = this.typeOf(route);
     if (type === RouteType.LOCAL || type === RouteType.ANYCAST) {
-      this.sendToSelf(frame, inet.loopback[namespace]);
+      const lo = inet.loopback[namespace];
+      const verdict = this.passesOutput(frame, lo, now);
+      if (verdict !== Output.ON) return verdict === Output.GONE ? Errno.EPERM : this.reroute(frame, lo, now);
+      this.sendToSelf(frame, lo);
       return 0;
     }
     const hop = this.select(route, frame);
@@ -375,9 +428,17 @@ export class Ip6 {
     const limit = this.mtuOf(route, out);
     const known = this.exception(namespace, destination, now);
     const mtu = Math.min(inet.pmtu.mtuOf(known) || limit, limit);
-    if (arena.length[frame] - Ethernet.BYTES <= mtu || arena.isSuperframe(frame)) this.sendTo(frame, hop, known, now);
-    else this.sendFragments(frame, hop, mtu, known, now);
+    const verdict = this.passesOutput(frame, out, now);
+    if (verdict !== Output.ON) return verdict === Output.GONE ? Errno.EPERM : this.reroute(frame, out, now);
+    this.sendWithin(frame, hop, mtu, known, now);
     return 0;
+  }
+
+  private sendWithin(frame: Frame, hop: number, mtu: number, exception: number, now: number): void {
+    const { arena } = this.inet;
+    const fits = arena.length[frame] - Ethernet.BYTES <= mtu || arena.isSuperframe(frame);
+    if (fits) this.sendTo(frame, hop, exception, now);
+    else this.sendFragments(frame, hop, mtu, exception, now);
   }
 
   /** What ICMPv6 has told about the way to a destination: its entry in pmtu, or -1. */

@@ -22,6 +22,7 @@ import { rangeSum } from '../wire/span.js';
 import * as tcp from '../wire/tcp.js';
 import { Udp } from '../wire/udp.js';
 import { checkDestinationOptions } from './destination-options.js';
+import { HookFamily } from './hooks.js';
 import type { Inet } from './inet.js';
 import { TcpReset } from './tcp-reset.js';
 
@@ -61,6 +62,10 @@ export class Local {
     const isFragment = ipv4.isFragment(bytes, inet.network(given));
     const frame = isFragment ? inet.reassembly.add4(given, now) : given;
     if (frame === NONE) return;
+    const link = inet.arena.ingress[frame];
+    const { hooks } = inet;
+    if ((hooks.isOn[inet.namespaceOf(link)] & HookFamily.IPV4) !== 0 && !hooks.input4(frame, link, now)) return;
+    inet.forgetTraces(frame);
     const at = inet.network(frame);
     const start = Ethernet.BYTES + ipv4.headerLength(bytes, at);
     const protocol = ipv4.protocol(bytes, at);
@@ -141,9 +146,13 @@ export class Local {
   /** An IPv6 packet for this host with a valid fixed header and hop-by-hop options, nothing behind it. Given. */
   receive6(given: Frame, now: number): void {
     const { inet } = this;
+    const { hooks } = inet;
+    const link = inet.arena.ingress[given];
+    if ((hooks.isOn[inet.namespaceOf(link)] & HookFamily.IPV6) !== 0 && !hooks.input6(given, link, now)) return;
     const start = this.extensions(given, now);
     if (start === ENDED) return;
     const frame = this.$frame;
+    inet.forgetTraces(frame);
     const { bytes } = inet.arena;
     const at = inet.network(frame);
     const protocol = bytes[at + this.$field];

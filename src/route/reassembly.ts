@@ -173,8 +173,10 @@ export class Reassembly {
     const congestion = this.congestion(queue);
     if (total > LONGEST || congestion < 0) return this.discard(queue, DropReason.REASSEMBLY_INVALID);
     const isDf = this.longestDf[queue] === this.longest[queue];
+    const longest = this.longest[queue];
     const whole = this.join(queue, last);
     if (whole === NONE) return NONE;
+    inet.arena.maxFragment[whole] = longest;
     const at = inet.network(whole);
     write16(bytes, at + Ipv4.TOTAL_LENGTH, total);
     bytes[at + Ipv4.TOS] |= congestion;
@@ -215,7 +217,9 @@ export class Reassembly {
     const more = (word & FragmentHeader.MORE) !== 0;
     if (end > LONGEST) return this.refuse6(frame, queue, header + FragmentHeader.OFFSET, now);
     if (more && (end & 7) !== 0) return this.refuse6(frame, queue, Ipv6.PAYLOAD_LENGTH, now);
+    const size = length[frame] - Ethernet.BYTES;
     if (!this.place(frame, queue, from, end, more, data)) return NONE;
+    if (size > this.longest[queue]) this.longest[queue] = size;
     this.ecn[queue] |= 1 << ((bytes[at + 1] >>> 4) & 3);
     return this.isComplete(queue) ? this.finish6(queue, frame) : this.wait();
   }
@@ -236,8 +240,10 @@ export class Reassembly {
     const payload = header - Ipv6.BYTES + this.length[queue];
     const congestion = this.congestion(queue);
     if (payload > LONGEST || congestion < 0) return this.discard(queue, DropReason.REASSEMBLY_INVALID);
+    const longest = this.longest[queue];
     const whole = this.join(queue, last);
     if (whole === NONE) return NONE;
+    arena.maxFragment[whole] = longest;
     const at = inet.network(whole);
     bytes[fieldBefore(bytes, at, header)] = bytes[at + header];
     write16(bytes, at + Ipv6.PAYLOAD_LENGTH, payload);
@@ -550,12 +556,20 @@ export class Reassembly {
   }
 
   private expire(queue: number, now: number): void {
-    if ((this.state[queue] & State.FIRST_IN) !== 0) {
-      const first = this.firstRun[queue];
+    const first = this.firstRun[queue];
+    if ((this.state[queue] & State.FIRST_IN) !== 0 && this.isEnd(first, queue)) {
       if ((this.keys[queue * KEY] & 1) === 0) this.inet.icmp4.error(first, TIME_EXCEEDED4, 1, 0, now);
       else this.inet.icmp6.error(first, TIME_EXCEEDED6, 1, 0, now);
     }
     this.discard(queue, DropReason.REASSEMBLY_TIMEOUT);
+  }
+
+  /** Only who a datagram is for tells of a timeout; netfilter has others' put together, too. */
+  private isEnd(frame: Frame, queue: number): boolean {
+    const { inet } = this;
+    const isSix = (this.keys[queue * KEY] & 1) !== 0;
+    const destination = this.keys[queue * KEY + 2];
+    return isSix || inet.addresses.isOwn4(inet.namespaceOf(inet.arena.ingress[frame]), destination);
   }
 
   /** A link goes: datagrams of which a part came by it are given up. */
