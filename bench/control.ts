@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { formatIpv4 } from '../src/wire/format.js';
 import { clock } from './counters.js';
 import { generatorArguments } from './frames.js';
-import { halfTable, xorshift } from './half-table.js';
+import { halfTable } from './half-table.js';
 import { type Contest, contend, type Measure, type Row, type Sample } from './measure.js';
 import { lastLine, sleep } from './program.js';
 import { LOAD_CORE, type Scene } from './scene.js';
 import { sluice, sluiceCommand, sluiceRouter } from './sluice.js';
+import { xorshift } from './xorshift.js';
 
 const NAMESPACES = 1000;
 const CHANGES_PER_SECOND = 10_000;

@@ -3,32 +3,21 @@
  * storm control, per-port limits and drop accounting on.
  */
 import { fileURLToPath } from 'node:url';
-import { Bench } from 'tinybench';
 import { BURST } from '../src/core/arena.js';
 import '../src/io/shim.js';
 import '../src/io/v8-flags.js';
 import { Dataplane, PORT_DEFAULTS, PortState } from '../src/datapath.js';
 import { Engine } from '../src/engine.js';
 import { LoopPort } from '../src/io/memory-port.js';
-import { type Measure, median, type Options, type Row, round } from './measure.js';
-import { run } from './program.js';
+import { measureAlone, rowAlone } from './alone.js';
+import type { Measure } from './measure.js';
+import { xorshift } from './xorshift.js';
 
 const SIDES = [1, 2] as const;
 const BRIDGE = 3;
 const ROUNDS_OF_WORK = 100;
 /** Each round receives a burst from either port. */
 const FRAMES_OF_WORK = ROUNDS_OF_WORK * 2 * BURST;
-
-/** A small generator of pseudo-random numbers (xorshift32), so that every run has the same addresses. */
-function xorshift(seed: number): () => number {
-  let x = seed;
-  return () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return x >>> 0;
-  };
-}
 
 /** 64-byte frames between random stations: from side `from`'s to the other side's. */
 function prepare(frames: number, stations: number, from: number, random: () => number): Int32Array {
@@ -92,54 +81,21 @@ export function coreBridge(stations: number): CoreBridge {
 /** In a process of its own: V8 treats the tables of a process's only dataplane as constants, as it does in the daemon. */
 function measureHere(stations: number, seconds: number): void {
   const { work, transmitted, dataplane } = coreBridge(stations);
-  const bench = new Bench({ time: seconds * 1000, warmupTime: 1500 }).add('work', work);
-  const cpu = process.cpuUsage();
-  const [{ result }] = bench.runSync();
-  const { user, system } = process.cpuUsage(cpu);
-  if (dataplane.fdb.size !== stations) throw new Error(`learned ${dataplane.fdb.size} of ${stations} stations`);
-  if (result.state !== 'completed') throw new Error(`tinybench: ${result.state}`);
-  const value = FRAMES_OF_WORK / result.latency.mean / 1000;
-  process.stdout.write(JSON.stringify({ value, cpu: (user + system) / transmitted() }));
-}
-
-interface Run {
-  /** Mpps. */
-  value: number;
-  /** CPU seconds per million frames. */
-  cpu: number;
-}
-
-function measureApart(stations: number, seconds: number): Run {
-  const file = fileURLToPath(import.meta.url);
-  return JSON.parse(run(['taskset', '-c', '1', process.execPath, file, String(stations), String(seconds)])) as Run;
+  measureAlone(work, FRAMES_OF_WORK, seconds, () => {
+    if (dataplane.fdb.size !== stations) throw new Error(`learned ${dataplane.fdb.size} of ${stations} stations`);
+    return transmitted();
+  });
 }
 
 const SIZES: Record<string, number> = { 'core-bridge-1k': 1000, 'core-bridge-100k': 100_000 };
 
-function rowOf(name: string, options: Options): Row {
-  const runs: Run[] = [];
-  for (let i = 0; i < options.rounds; i++) {
-    runs.push(measureApart(SIZES[name], options.seconds));
-    options.say(`${name}: ${runs[i].value.toFixed(2)} Mpps`);
-  }
-  return {
-    name,
-    unit: 'Mpps',
-    value: round(median(runs.map(({ value }) => value))),
-    runs: runs.map(({ value }) => round(value)),
-    peer: null,
-    peer_value: null,
-    ratio: null,
-    cpu_s_per_mpkt: round(median(runs.map(({ cpu }) => cpu))),
-    least: 15,
-    goal: 35,
-  };
-}
-
 export const core: Measure = {
   names: Object.keys(SIZES),
   about: 'the engine alone between two memory ports, addresses changing with every frame',
-  run: async (names, options) => names.map((name) => rowOf(name, options)),
+  run: async (names, options) =>
+    names.map((name) =>
+      rowAlone({ name, least: 15, goal: 35 }, fileURLToPath(import.meta.url), [SIZES[name]], options),
+    ),
 };
 
 if (process.argv[1] === fileURLToPath(import.meta.url))

@@ -22,10 +22,10 @@ import '../src/io/v8-flags.js';
 import { Lpm4 } from '../src/tables/lpm4.js';
 import { Lpm6 } from '../src/tables/lpm6.js';
 import { parseIpv4, parseIpv6 } from '../src/wire/format.js';
-import { xorshift } from './half-table.js';
 import { type Measure, median, type Options, type Row, round } from './measure.js';
 import { missing, run } from './program.js';
 import { program, root } from './twin/programs.js';
+import { xorshift } from './xorshift.js';
 
 type Family = 4 | 6;
 

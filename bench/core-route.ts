@@ -4,7 +4,6 @@
  */
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
-import { Bench } from 'tinybench';
 import { BURST } from '../src/core/arena.js';
 import { Dataplane } from '../src/datapath.js';
 import { Engine } from '../src/engine.js';
@@ -13,9 +12,10 @@ import { Conf4 } from '../src/route/conf.js';
 import { FibOp, NextHop, Route, RouteType } from '../src/route/fib.js';
 import { Neighbour, Nud } from '../src/tables/neighbours.js';
 import * as ipv4 from '../src/wire/ipv4.js';
-import { halfTable, type Prefix, xorshift } from './half-table.js';
-import { type Measure, median, type Options, type Row, round } from './measure.js';
-import { run } from './program.js';
+import { measureAlone, rowAlone } from './alone.js';
+import { halfTable, type Prefix } from './half-table.js';
+import type { Measure } from './measure.js';
+import { xorshift } from './xorshift.js';
 
 const [IN, OUT] = [1, 2];
 const TABLE = 1;
@@ -99,50 +99,18 @@ function measureHere(seconds: number): void {
       engine.timers(now);
     }
   };
-  const bench = new Bench({ time: seconds * 1000, warmupTime: 1500 }).add('work', work);
-  const cpu = process.cpuUsage();
-  const [{ result }] = bench.runSync();
-  const { user, system } = process.cpuUsage(cpu);
-  if (result.state !== 'completed') throw new Error(`tinybench: ${result.state}`);
-  const { transmitted } = ports[1];
-  const received = dataplane.links.counters[IN << 4];
-  if (transmitted !== received) throw new Error(`forwarded ${transmitted} of ${received} frames`);
-  const value = (ROUNDS_OF_WORK * BURST) / result.latency.mean / 1000;
-  process.stdout.write(JSON.stringify({ value, cpu: (user + system) / transmitted }));
-}
-
-interface Run {
-  /** Mpps. */
-  value: number;
-  /** CPU seconds per million frames. */
-  cpu: number;
-}
-
-function rowOf(options: Options): Row {
-  const runs: Run[] = [];
-  for (let i = 0; i < options.rounds; i++) {
-    const file = fileURLToPath(import.meta.url);
-    runs.push(JSON.parse(run(['taskset', '-c', '1', process.execPath, file, String(options.seconds)])) as Run);
-    options.say(`core-route: ${runs[i].value.toFixed(2)} Mpps`);
-  }
-  return {
-    name: 'core-route',
-    unit: 'Mpps',
-    value: round(median(runs.map(({ value }) => value))),
-    runs: runs.map(({ value }) => round(value)),
-    peer: null,
-    peer_value: null,
-    ratio: null,
-    cpu_s_per_mpkt: round(median(runs.map(({ cpu }) => cpu))),
-    least: 8,
-    goal: 25,
-  };
+  measureAlone(work, ROUNDS_OF_WORK * BURST, seconds, () => {
+    const { transmitted } = ports[1];
+    const received = dataplane.links.counters[IN << 4];
+    if (transmitted !== received) throw new Error(`forwarded ${transmitted} of ${received} frames`);
+    return transmitted;
+  });
 }
 
 export const coreRoute: Measure = {
   names: ['core-route'],
   about: 'IPv4 forwarding alone between two memory ports, half an Internet table, random destinations',
-  run: async (_names, options) => [rowOf(options)],
+  run: async ([name], options) => [rowAlone({ name, least: 8, goal: 25 }, fileURLToPath(import.meta.url), [], options)],
 };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) measureHere(Number(process.argv[2] ?? 2));

@@ -9,21 +9,13 @@ export type Prefix = [address: number, length: number];
 
 const MADE_UP = 450_000;
 
-/** A small generator of pseudo-random numbers (xorshift32), so that every run has the same addresses. */
-export function xorshift(seed: number): () => number {
-  let x = seed;
-  return () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return x >>> 0;
-  };
-}
-
 function madeUp(random: () => number): Prefix[] {
   return Array.from({ length: MADE_UP }, () => {
     const length = 24 - Math.min(random() & 7, random() & 7);
-    return [random() & (-1 << (32 - length)), length];
+    // A router forwards nothing to 0/8, 127/8 and groups.
+    const first = 1 + (random() % 222);
+    const address = ((first < 127 ? first : first + 1) << 24) | (random() & 0xffffff);
+    return [address & (-1 << (32 - length)), length];
   });
 }
 

@@ -316,7 +316,6 @@ export class Bridging {
   private deliver(link: Link, frame: Frame): void {
     const { counters, flags, totals } = this.links;
     counters[(link << Counter.SHIFT) + Counter.DELIVERED]++;
-    counters[(link << Counter.SHIFT) + Counter.DELIVERED_BYTES] += this.arena.length[frame];
     if ((flags[link] & LinkFlag.BRIDGE) !== 0) {
       if (!this.backlog.push(frame, link)) this.egress.drop(frame, link, DropReason.BACKLOG_FULL);
       return;

@@ -445,5 +445,5 @@ export function parseFdb(list: readonly string[], flags: BridgeFlags): Plan {
   if (word === 'flush') return parseFlush(rest);
   const words = new Words(rest, 'bridge fdb', 'bridge fdb');
   if (matches(word, 'help')) throw helpWanted(words);
-  throw words.refuse(`Command "${word}" is unknown, try "bridge fdb help".`, 255, `there is no command "${word}"`);
+  throw words.unknownCommand(word);
 }

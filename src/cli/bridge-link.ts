@@ -78,5 +78,5 @@ export function parsePort(list: readonly string[], flags: BridgeFlags): Plan {
   if (matches(word, 'show') || matches(word, 'lst') || matches(word, 'list')) return parseShow(rest, flags);
   const words = new Words(rest, 'bridge link', 'bridge link');
   if (matches(word, 'help')) throw unknownWord(words, 'help');
-  throw words.refuse(`Command "${word}" is unknown, try "bridge link help".`, 255, `there is no command "${word}"`);
+  throw words.unknownCommand(word);
 }

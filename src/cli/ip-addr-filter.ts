@@ -3,30 +3,24 @@
  *
  * What the kernel, and what iproute2 itself leaves out shows in the output: see ip-addr-show.ts.
  */
-import type { AddressInfo, Family, LinkInfo } from '../control/api.js';
+import type { AddressInfo, Family } from '../control/api.js';
 import { isWithin } from './inet-match.js';
 import { type Prefix, takePrefix } from './inet-words.js';
-import { GROUPS, SCOPES } from './rt-names.js';
+import { LINK_FILTER_WORDS, type LinkFilter, takeDevice } from './link-filter.js';
+import { SCOPES } from './rt-names.js';
 import type { ToolFamily } from './tool.js';
-import { exactly, find, type Keyword, matches, type Words } from './words.js';
+import { exactly, find, type Keyword, type Words } from './words.js';
 
 /** A flag to filter by. "secondary" and "temporary" are one bit; "other": one that no address of Sluice has. */
 type Flag = 'permanent' | 'other' | keyof AddressInfo;
 
-export interface AddressFilter {
+export interface AddressFilter extends LinkFilter {
   family: ToolFamily | undefined;
-  dev?: string;
   to?: Prefix;
   scope?: number;
   /** A shell pattern. */
   label?: string;
   flags: Map<Flag, boolean>;
-  up: boolean;
-  group?: string;
-  master?: string;
-  nomaster: boolean;
-  kind?: string;
-  slaveKind?: string;
 }
 
 /** Word → flag, and whether the word means that it is set. */
@@ -73,24 +67,6 @@ function takeScope(filter: AddressFilter, words: Words): void {
   else throw words.invalid(text, 'invalid "scope"', `there is no scope "${text}"`, 'say global, site, link or host');
 }
 
-function takeGroup(filter: AddressFilter, words: Words): void {
-  const text = words.value();
-  const group = GROUPS.number(text);
-  if (group === undefined) throw words.invalid(text, 'Invalid "group" value', `there is no group "${text}"`);
-  filter.group = GROUPS.name(group);
-}
-
-function takeKind(filter: AddressFilter, words: Words): void {
-  const kind = words.value();
-  if (kind.endsWith('_slave')) filter.slaveKind = kind.slice(0, -'_slave'.length);
-  else filter.kind = kind;
-}
-
-function takeVrf(_: AddressFilter, words: Words): void {
-  const text = words.value();
-  throw words.invalid(text, 'Not a valid VRF name', `there is no VRF "${text}"`, 'leave it out');
-}
-
 function flagWord(word: string): Keyword<AddressFilter> {
   const [flag, set] = FLAG_WORDS[word];
   return exactly(word, (filter) => {
@@ -105,22 +81,6 @@ function unsetFlagWord(word: string): Keyword<AddressFilter> {
   });
 }
 
-/** Words that choose links; a flush takes none of them. */
-const LINK_WORDS: readonly Keyword<AddressFilter>[] = [
-  exactly('up', (filter) => {
-    filter.up = true;
-  }),
-  exactly('group', takeGroup),
-  exactly('master', (filter, words) => {
-    filter.master = words.value();
-  }),
-  exactly('vrf', takeVrf, true),
-  exactly('nomaster', (filter) => {
-    filter.nomaster = true;
-  }),
-  exactly('type', takeKind),
-];
-
 /** Words that choose addresses. */
 export const ADDRESS_FILTER_WORDS: readonly Keyword<AddressFilter>[] = [
   exactly('to', takeTo),
@@ -132,26 +92,19 @@ export const ADDRESS_FILTER_WORDS: readonly Keyword<AddressFilter>[] = [
   }),
 ];
 
-export const FILTER_WORDS: readonly Keyword<AddressFilter>[] = [...ADDRESS_FILTER_WORDS, ...LINK_WORDS];
+export const FILTER_WORDS: readonly Keyword<AddressFilter>[] = [...ADDRESS_FILTER_WORDS, ...LINK_FILTER_WORDS];
 
 /** The first line of iproute2's usage. */
 export const USAGE = 'Usage: ip address {add|change|replace} IFADDR dev IFNAME [ LIFETIME ]';
-
-function takeDevice(filter: AddressFilter, words: Words, word: string): void {
-  const dev = word === 'dev' ? words.value() : word;
-  if (word !== 'dev' && matches(word, 'help')) throw words.refuse(USAGE, 255, 'help was asked for');
-  if (filter.dev !== undefined) throw words.garbage('dev', dev);
-  filter.dev = dev;
-  words.object = dev;
-}
 
 export function parseFilter(words: Words, family: ToolFamily | undefined, flush: boolean): AddressFilter {
   const filter: AddressFilter = { family, flags: new Map(), up: false, nomaster: false };
   while (!words.done) {
     const word = words.next();
     const keyword = find(FILTER_WORDS, word);
-    if (keyword === undefined) takeDevice(filter, words, word);
-    else if (flush && LINK_WORDS.includes(keyword))
+    if (keyword === undefined) takeDevice(filter, words, word, USAGE);
+    // Words that choose links: a flush takes none of them.
+    else if (flush && LINK_FILTER_WORDS.includes(keyword))
       throw words.unsupported(word, 'name the link', `"${word}" selects no addresses of a flush`);
     else keyword.take(filter, words);
   }
@@ -182,10 +135,4 @@ export function wants(filter: AddressFilter, address: AddressInfo, dev: string):
   if (filter.family !== undefined && filter.family !== address.family) return false;
   if (filter.label !== undefined && !patternOf(filter.label).test(address.label ?? dev)) return false;
   return isWithin(address.local, filter.to);
-}
-
-/** A TAP is of kind "tun", as in Linux; it was added as "tap", so that name finds it too. */
-export function isOfKind(link: LinkInfo, kind: string): boolean {
-  const of = link.linkinfo?.info_kind;
-  return of === kind || (kind === 'tap' && of === 'tun');
 }

@@ -11,8 +11,9 @@
  */
 import type { LinkAddresses, LinkInfo } from '../control/api.js';
 import { type AddressFlags, addressJson, addressText, type Place } from './addr-format.js';
-import { type AddressFilter, isOfKind, parseFilter, wants } from './ip-addr-filter.js';
+import { type AddressFilter, parseFilter, wants } from './ip-addr-filter.js';
 import { type Json, json } from './json.js';
+import { isOfKind } from './link-filter.js';
 import { type LinkView, linkJson, linkText, statsAfter, statsJson } from './link-format.js';
 import type { Plan } from './plan.js';
 import { cannot, netlinkLine, Refusal } from './refusal.js';

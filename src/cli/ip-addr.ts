@@ -6,6 +6,7 @@
 import type { ChangeAddress, Family } from '../control/api.js';
 import { parseAddressBytes } from '../control/route-batch.js';
 import { FOREVER } from './addr-format.js';
+import { type Commands, type ModifyCommand, modifying, type Parse, parseCommand } from './commands.js';
 import { type Prefix, parseUnsigned, takeInet } from './inet-words.js';
 import { familyOf, prefixOf, USAGE } from './ip-addr-filter.js';
 import { parseFlush } from './ip-addr-flush.js';
@@ -15,8 +16,6 @@ import { netlinkLine, Refusal } from './refusal.js';
 import { SCOPES } from './rt-names.js';
 import type { ToolFamily, ToolOptions } from './tool.js';
 import { abbreviated, exactly, find, type Keyword, matches, Words } from './words.js';
-
-type Command = 'add' | 'change' | 'replace' | 'del';
 
 /** What the words said so far; the first address decides the family. */
 export interface AddressDraft {
@@ -244,7 +243,7 @@ const WILDCARD = (text: string) =>
 /** The address, and the length that the link's end and its peer share. */
 function endsOf(
   draft: AddressDraft,
-  command: Command,
+  command: ModifyCommand,
   local: Prefix & { family: Family },
 ): Pick<ChangeAddress, 'local' | 'peer'> {
   const { peer } = draft;
@@ -260,7 +259,7 @@ function scopeOf(draft: AddressDraft, local: Prefix): number | undefined {
   return draft.scope ?? (local.family === 4 && local.address.startsWith('127.') ? 254 : undefined);
 }
 
-function requestOf(draft: AddressDraft, words: Words, command: Command): ChangeAddress {
+function requestOf(draft: AddressDraft, words: Words, command: ModifyCommand): ChangeAddress {
   const dev = deviceOf(draft, words);
   const local = localOf(draft, words);
   const ends = endsOf(draft, command, local);
@@ -282,7 +281,7 @@ function requestOf(draft: AddressDraft, words: Words, command: Command): ChangeA
   return request;
 }
 
-function parseModify(list: readonly string[], options: ToolOptions, command: Command): Plan {
+function parseModify(list: readonly string[], options: ToolOptions, command: ModifyCommand): Plan {
   const words = new Words(list, `ip addr ${command}`, 'ip addr');
   const draft: AddressDraft = {
     family: options.family,
@@ -315,38 +314,26 @@ function dump(which: 'save' | 'restore' | 'showdump', list: readonly string[], o
   };
 }
 
-type Parse = (list: readonly string[], options: ToolOptions) => Plan;
-
-const modify =
-  (command: Command): Parse =>
-  (list, options) =>
-    parseModify(list, options, command);
-
-/** In iproute2's order, which decides what an abbreviation means. */
-const COMMANDS: ReadonlyArray<readonly [string, Parse]> = [
-  ['add', modify('add')],
-  ['change', modify('change')],
-  ['replace', modify('replace')],
-  ['delete', modify('del')],
-  ['list', parseShow],
-  ['show', parseShow],
-  ['lst', parseShow],
-  ['flush', parseFlush],
-  ['save', (list, options) => dump('save', list, options)],
-  ['showdump', (list, options) => dump('showdump', list, options)],
-  ['restore', (list, options) => dump('restore', list, options)],
-];
+const COMMANDS: Commands = {
+  verb: 'ip addr',
+  help: 'ip address',
+  usage: USAGE,
+  show: parseShow,
+  list: [
+    ...modifying(parseModify),
+    ['list', parseShow],
+    ['show', parseShow],
+    ['lst', parseShow],
+    ['flush', parseFlush],
+    ['save', (list, options) => dump('save', list, options)],
+    ['showdump', (list, options) => dump('showdump', list, options)],
+    ['restore', (list, options) => dump('restore', list, options)],
+  ],
+};
 
 /** Those that completion offers: the others read standard input. */
-export const ADDRESS_COMMANDS = COMMANDS.map(([name]) => name).filter((name) => !/^(showdump|restore)$/.test(name));
+export const ADDRESS_COMMANDS = COMMANDS.list
+  .map(([name]) => name)
+  .filter((name) => !/^(showdump|restore)$/.test(name));
 
-export function parseAddress(list: readonly string[], options: ToolOptions): Plan {
-  const [word, ...rest] = list;
-  if (word === undefined) return parseShow([], options);
-  const name = word === 'chg' ? 'change' : word;
-  const command = COMMANDS.find(([known]) => matches(name, known));
-  if (command !== undefined) return command[1](rest, options);
-  const words = new Words(rest, 'ip addr', 'ip addr');
-  if (matches(word, 'help')) throw words.refuse(USAGE, 255, 'help was asked for');
-  throw words.refuse(`Command "${word}" is unknown, try "ip address help".`, 255, `there is no command "${word}"`);
-}
+export const parseAddress: Parse = (list, options) => parseCommand(COMMANDS, list, options);

@@ -5,109 +5,50 @@
  * by anything when one link is asked for. The second sort stays in its JSON as an empty object.
  */
 import type { ApiError, LinkInfo } from '../control/api.js';
+import { isOfKind, LINK_FILTER_WORDS, type LinkFilter, takeDevice } from './link-filter.js';
 import { formatLinks, type ShowFlags } from './link-format.js';
 import { KINDS } from './link-kinds.js';
 import type { Plan } from './plan.js';
 import { cannot, netlinkLine, Refusal } from './refusal.js';
-import { exactly, find, type Keyword, matches, parseInteger, Words } from './words.js';
+import { exactly, find, type Keyword, Words } from './words.js';
 
-interface Filter {
-  dev?: string;
-  up: boolean;
-  group?: string;
-  master?: string;
-  nomaster: boolean;
-  kind?: string;
-  slaveKind?: string;
-}
-
-function absent(word: string): Keyword<Filter> {
-  const take = (_: Filter, words: Words) => {
-    throw words.unsupported(word, undefined, `"${word}" selects addresses, and there are none yet`);
+function absent(word: string): Keyword<LinkFilter> {
+  const take = (_: LinkFilter, words: Words) => {
+    throw words.unsupported(word, 'use "ip addr show"', `"${word}" selects addresses`);
   };
   return exactly(word, take, true);
 }
 
-/** A name or number of a group; every link of ours is in group 0, "default". */
-function takeGroup(filter: Filter, words: Words): void {
-  const text = words.value();
-  const number = text === 'default' ? 0 : parseInteger(text);
-  if (number === undefined || number < 0)
-    throw words.invalid(
-      text,
-      'Invalid "group" value',
-      `there is no group "${text}"`,
-      'links are in the group "default"',
-    );
-  filter.group = number === 0 ? 'default' : String(number);
-}
-
-function takeKind(filter: Filter, words: Words): void {
-  const kind = words.value();
-  if (kind.endsWith('_slave')) filter.slaveKind = kind.slice(0, -'_slave'.length);
-  else filter.kind = kind;
-}
-
-function takeVrf(_: Filter, words: Words): void {
-  const text = words.value();
-  throw words.invalid(text, 'Not a valid VRF name', `there is no VRF "${text}"`, 'leave it out');
-}
-
-export const SHOW_WORDS: readonly Keyword<Filter>[] = [
-  ...['to', 'scope'].map(absent),
-  exactly('up', (filter) => {
-    filter.up = true;
-  }),
-  ...['dynamic', 'permanent', 'primary', 'secondary', 'temporary', 'tentative', 'deprecated', 'dadfailed', 'label'].map(
-    absent,
-  ),
-  exactly('group', takeGroup),
-  exactly('master', (filter, words) => {
-    filter.master = words.value();
-  }),
-  exactly('vrf', takeVrf, true),
-  exactly('nomaster', (filter) => {
-    filter.nomaster = true;
-  }),
-  exactly('type', takeKind),
+/** Words that select addresses. */
+const ADDRESS_WORDS = [
+  ...['to', 'scope', 'dynamic', 'permanent', 'primary', 'secondary', 'temporary', 'tentative', 'deprecated'],
+  ...['dadfailed', 'label'],
 ];
+
+export const SHOW_WORDS: readonly Keyword<LinkFilter>[] = [...ADDRESS_WORDS.map(absent), ...LINK_FILTER_WORDS];
 
 const USAGE = 'Usage: ip link add [link DEV | parentdev NAME] [ name ] NAME';
 
-function takeDevice(filter: Filter, words: Words, word: string): void {
-  const dev = word === 'dev' ? words.value() : word;
-  if (word !== 'dev' && matches(word, 'help')) throw words.refuse(USAGE, 255, 'help was asked for');
-  if (filter.dev !== undefined) throw words.garbage('dev', dev);
-  filter.dev = dev;
-  words.object = dev;
-}
-
-function parseFilter(words: Words): Filter {
-  const filter: Filter = { up: false, nomaster: false };
+function parseFilter(words: Words): LinkFilter {
+  const filter: LinkFilter = { up: false, nomaster: false };
   while (!words.done) {
     const word = words.next();
     const keyword = find(SHOW_WORDS, word);
     if (keyword !== undefined) keyword.take(filter, words);
-    else takeDevice(filter, words, word);
+    else takeDevice(filter, words, word, USAGE);
   }
   return filter;
 }
 
-/** A TAP is of kind "tun", as in Linux; it was added as "tap", so that name finds it too. */
-function isOfKind(link: LinkInfo, kind: string): boolean {
-  const of = link.linkinfo?.info_kind;
-  return of === kind || (kind === 'tap' && of === 'tun');
-}
-
 /** Left out by the kernel. An unknown kind selects nothing there. */
-function dumped(link: LinkInfo, filter: Filter, knownKind: boolean): boolean {
+function dumped(link: LinkInfo, filter: LinkFilter, knownKind: boolean): boolean {
   if (filter.master !== undefined && link.master !== filter.master) return false;
   if (filter.nomaster && link.master !== undefined) return false;
   return filter.kind === undefined || !knownKind || isOfKind(link, filter.kind);
 }
 
 /** Left out by iproute2. */
-function shown(link: LinkInfo, filter: Filter): boolean {
+function shown(link: LinkInfo, filter: LinkFilter): boolean {
   if (filter.up && !link.flags.includes('UP')) return false;
   if (filter.group !== undefined && link.group !== filter.group) return false;
   if (filter.master !== undefined && link.master !== filter.master) return false;
@@ -119,7 +60,7 @@ function isKnown(kind: string): boolean {
   return kind === 'bridge' || kind === 'tun' || Object.hasOwn(KINDS, kind);
 }
 
-function select(links: readonly LinkInfo[], filter: Filter, words: Words): Array<LinkInfo | undefined> {
+function select(links: readonly LinkInfo[], filter: LinkFilter, words: Words): Array<LinkInfo | undefined> {
   if (filter.master !== undefined && !links.some((link) => link.ifname === filter.master)) {
     throw words.invalid(
       filter.master,

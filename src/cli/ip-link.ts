@@ -200,5 +200,5 @@ export function parseLink(list: readonly string[], flags: ShowFlags, show: LinkS
   const absentCommand = ABSENT_COMMANDS.find((command) => matches(word, command));
   if (absentCommand !== undefined) throw words.unsupported(absentCommand);
   if (matches(word, 'help')) throw words.refuse(USAGE, 255, 'help was asked for');
-  throw words.refuse(`Command "${word}" is unknown, try "ip link help".`, 255, `there is no command "${word}"`);
+  throw words.unknownCommand(word);
 }

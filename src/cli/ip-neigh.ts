@@ -1,5 +1,6 @@
 /* `ip neigh`: words to a Plan. Words that Linux has and Sluice lacks are refused by name. */
 import type { ChangeNeighbour, Family, NeighbourState } from '../control/api.js';
+import { type Commands, type ModifyCommand, modifying, type Parse, parseCommand } from './commands.js';
 import { takeInet } from './inet-words.js';
 import { familyOf } from './ip-addr-filter.js';
 import { noDevice, parseFlush, parseGet, parseShow } from './ip-neigh-show.js';
@@ -9,8 +10,6 @@ import { netlinkLine, Refusal } from './refusal.js';
 import { PROTOCOLS } from './rt-names.js';
 import type { ToolOptions } from './tool.js';
 import { abbreviated, exactly, find, formatAddress, type Keyword, matches, parseAddress, Words } from './words.js';
-
-type Command = 'add' | 'change' | 'replace' | 'del';
 
 export interface NeighbourDraft {
   /** undefined: any. */
@@ -109,7 +108,7 @@ function linkAddress(draft: NeighbourDraft, words: Words): string | undefined {
   throw words.refuse('Error: Invalid link address.', 2, cause, 'write it as 02:00:00:00:00:01');
 }
 
-function requestOf(draft: NeighbourDraft, words: Words, command: Command): ChangeNeighbour {
+function requestOf(draft: NeighbourDraft, words: Words, command: ModifyCommand): ChangeNeighbour {
   const { dst, dev, state, proxy } = draft;
   if (dst === undefined || (dev === undefined && !proxy)) {
     const line = 'Device and destination are required arguments.';
@@ -131,7 +130,7 @@ function requestOf(draft: NeighbourDraft, words: Words, command: Command): Chang
   return request;
 }
 
-function parseModify(list: readonly string[], options: ToolOptions, command: Command): Plan {
+function parseModify(list: readonly string[], options: ToolOptions, command: ModifyCommand): Plan {
   const words = new Words(list, `ip neigh ${command}`, 'ip neigh');
   const family = familyOf(options.family);
   const flags = { router: false, use: false, externLearn: false, proxy: false };
@@ -149,35 +148,21 @@ function parseModify(list: readonly string[], options: ToolOptions, command: Com
   });
 }
 
-type Parse = (list: readonly string[], options: ToolOptions) => Plan;
+const COMMANDS: Commands = {
+  verb: 'ip neigh',
+  help: 'ip neigh',
+  usage: USAGE,
+  show: parseShow,
+  list: [
+    ...modifying(parseModify),
+    ['get', parseGet],
+    ['show', parseShow],
+    ['lst', parseShow],
+    ['list', parseShow],
+    ['flush', parseFlush],
+  ],
+};
 
-const modify =
-  (command: Command): Parse =>
-  (list, options) =>
-    parseModify(list, options, command);
+export const NEIGHBOUR_COMMANDS: readonly string[] = COMMANDS.list.map(([name]) => name);
 
-/** In iproute2's order, which decides what an abbreviation means. */
-const COMMANDS: ReadonlyArray<readonly [string, Parse]> = [
-  ['add', modify('add')],
-  ['change', modify('change')],
-  ['replace', modify('replace')],
-  ['delete', modify('del')],
-  ['get', parseGet],
-  ['show', parseShow],
-  ['lst', parseShow],
-  ['list', parseShow],
-  ['flush', parseFlush],
-];
-
-export const NEIGHBOUR_COMMANDS: readonly string[] = COMMANDS.map(([name]) => name);
-
-export function parseNeighbour(list: readonly string[], options: ToolOptions): Plan {
-  const [word, ...rest] = list;
-  if (word === undefined) return parseShow([], options);
-  const name = word === 'chg' ? 'change' : word;
-  const command = COMMANDS.find(([known]) => matches(name, known));
-  if (command !== undefined) return command[1](rest, options);
-  const words = new Words(rest, 'ip neigh', 'ip neigh');
-  if (matches(word, 'help')) throw words.refuse(USAGE, 255, 'help was asked for');
-  throw words.refuse(`Command "${word}" is unknown, try "ip neigh help".`, 255, `there is no command "${word}"`);
-}
+export const parseNeighbour: Parse = (list, options) => parseCommand(COMMANDS, list, options);

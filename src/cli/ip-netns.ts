@@ -240,5 +240,5 @@ export function parseNetns(all: readonly string[], options: ToolOptions): Plan |
   const command = COMMANDS.find(([name]) => matches(word, name));
   if (command !== undefined) return command[1](rest, options);
   if (matches(word, 'help')) throw words.refuse(USAGE, 255, 'help was asked for');
-  throw words.refuse(`Command "${word}" is unknown, try "ip netns help".`, 255, `there is no command "${word}"`);
+  throw words.unknownCommand(word);
 }

@@ -5,13 +5,17 @@ import { formatAddress, parseAddressBytes } from '../control/route-batch.js';
 import { parseSelector } from './ip-route-filter.js';
 import { eachRoute, type ListOptions, templateOf } from './ip-route-show.js';
 import {
+  AF_INET,
+  AF_INET6,
   type Attribute,
   attributes,
   attributesOf,
   type FileKind,
+  LARGE_TABLE,
   type Message,
   message,
   output,
+  ROUTING_FILE,
   readMessages,
   u32,
 } from './netlink-file.js';
@@ -20,12 +24,14 @@ import { ROUTE_TYPES, routeText } from './route-format.js';
 import type { Session } from './session.js';
 import type { Words } from './words.js';
 
-const RTM_NEWROUTE = 24;
-const FILE: FileKind = { command: 'ip route', noun: 'route', magic: 0x45311224, type: RTM_NEWROUTE, status: 1 };
-const AF_INET = 2;
-const AF_INET6 = 10;
-/** RT_TABLE_COMPAT: the number does not fit the header's byte. */
-const LARGE_TABLE = 252;
+export const FILE: FileKind = {
+  ...ROUTING_FILE,
+  command: 'ip route',
+  noun: 'route',
+  magic: 0x45311224,
+  type: 24,
+  status: 1,
+};
 
 const enum Rta {
   Dst = 1,
@@ -128,7 +134,7 @@ export function encode(route: RouteInfo, indices: Indices): Buffer {
   list.push(...hopsOf(route, indices));
   if (route.family === 6) list.push([Rta.CacheInfo, u32(0, 0, (route.expires ?? 0) * HZ, 0, 0, 0, 0, 0)]);
   if (route.pref !== undefined) list.push([Rta.Pref, Buffer.from([PREFERENCES.indexOf(route.pref)])]);
-  return message(RTM_NEWROUTE, headOf(route, Number(length)), list);
+  return message(FILE, headOf(route, Number(length)), list);
 }
 
 type Names = ReadonlyMap<number, string>;

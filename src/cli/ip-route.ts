@@ -73,5 +73,5 @@ export function parseRoute(list: readonly string[], options: ListOptions): Plan 
   const command = COMMANDS.find(({ name, exact }) => (exact ? name === word : matches(word, name)));
   const words = new Words(command === undefined ? list : rest, `ip route ${command?.name ?? word}`, 'ip route');
   if (command !== undefined) return command.parse(words, options);
-  throw words.refuse(`Command "${word}" is unknown, try "ip route help".`, 255, `there is no command "${word}"`);
+  throw words.unknownCommand(word);
 }

@@ -5,12 +5,16 @@ import { formatAddress, parseAddressBytes } from '../control/route-batch.js';
 import { familyOf } from './ip-route-change.js';
 import type { ListOptions } from './ip-route-show.js';
 import {
+  AF_INET,
+  AF_INET6,
   type Attribute,
   attributesOf,
   type FileKind,
+  LARGE_TABLE,
   type Message,
   message,
   output,
+  ROUTING_FILE,
   readMessages,
   u32,
 } from './netlink-file.js';
@@ -18,11 +22,14 @@ import { netlinkLine, Refusal } from './refusal.js';
 import type { Session } from './session.js';
 import type { Words } from './words.js';
 
-const RTM_NEWRULE = 32;
-const FILE: FileKind = { command: 'ip rule', noun: 'rule', magic: 0x71706986, type: RTM_NEWRULE, status: 255 };
-const AF_INET = 2;
-const AF_INET6 = 10;
-const LARGE_TABLE = 252;
+export const FILE: FileKind = {
+  ...ROUTING_FILE,
+  command: 'ip rule',
+  noun: 'rule',
+  magic: 0x71706986,
+  type: 32,
+  status: 255,
+};
 const ALL_ONES = 0xffffffff;
 
 const enum Fra {
@@ -103,7 +110,7 @@ export function encode(rule: RuleInfo): Buffer {
   if (rule.suppress_ifgroup !== undefined) list.push([Fra.SuppressGroup, u32(rule.suppress_ifgroup)]);
   if (dst.bytes !== undefined) list.push([Fra.Dst, dst.bytes]);
   if (src.bytes !== undefined) list.push([Fra.Src, src.bytes]);
-  return message(RTM_NEWRULE, head, list);
+  return message(FILE, head, list);
 }
 
 function actionFrom(number: number): RuleInfo['action'] {

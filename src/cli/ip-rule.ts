@@ -148,5 +148,5 @@ export function parseRule(list: readonly string[], options: ListOptions): Plan {
   const command = COMMANDS.find(([name]) => matches(word, name));
   const words = new Words(command === undefined ? list : rest, `ip rule ${command?.[0] ?? word}`, 'ip rule');
   if (command !== undefined) return command[1](words, options);
-  throw words.refuse(`Command "${word}" is unknown, try "ip rule help".`, 255, `there is no command "${word}"`);
+  throw words.unknownCommand(word);
 }

@@ -122,6 +122,12 @@ export class Words {
     return this.refuse(`Error: argument "${text}" is wrong: ${message}`, 255, cause ?? `"${text}": ${message}`, hint);
   }
 
+  /** `help`: what iproute2 calls the object. */
+  unknownCommand(word: string, help = this.help): Refusal {
+    const line = `Command "${word}" is unknown, try "${help} help".`;
+    return this.refuse(line, 255, `there is no command "${word}"`);
+  }
+
   /** `duparg`: the keyword was there before. */
   duplicate(keyword: string, text: string): Refusal {
     const line = `Error: duplicate "${keyword}": "${text}" is the second value.`;

@@ -10,6 +10,9 @@
  *     - {mac: 02:00:00:00:00:01, dev: t1, sticky: on}
  *   sysctl: {net.ipv4.ip_forward: 1}
  *   routes: [{to: default, via: 10.0.0.254}]
+ *   rules: [{priority: 100, from: 10.1.0.0/16, table: 100}]
+ *   neighbours: [{to: 10.0.0.9, dev: v0, lladdr: 02:00:00:00:00:09}]
+ *   dhcp_servers: {v0: {pool: [10.0.0.10, 10.0.0.99]}}                  # also dhcp_clients and radv: options by link
  *   namespaces:
  *     red:
  *       links:

@@ -192,12 +192,26 @@ export class Handler {
   }
 
   private async builtInet(): Promise<BuiltInet> {
-    const { inet } = this.stack;
+    const { inet, neighbours } = this.stack;
+    const { services } = this.stack.host;
     const spaces = this.network.namespaces.all().filter(({ isHost }) => !isHost);
     return {
       namespaces: spaces.map(({ name }) => name),
-      addresses: (link) => inet.addressesOf(link),
+      addresses: (link) => inet.addressesOf(link).filter((address) => !services.isLeased(link, address)),
+      mtu: (link) => services.mtuWithoutLease(link),
       routes: await this.ofAll(async (namespace) => [{ routes: await this.routesOf(namespace) }]),
+      rules: await this.ofAll((namespace) =>
+        ([4, 6] as const).map((family) => ({ family, rules: inet.listRules(namespace, family) })),
+      ),
+      neighbours: await this.ofAll(async (namespace) => [
+        {
+          neighbours: [
+            ...(await neighbours.list({}, namespace)),
+            ...(await neighbours.list({ proxy: true }, namespace)),
+          ],
+        },
+      ]),
+      services: await this.ofAll((namespace) => [{ services: services.requests(namespace) }]),
       sysctls: await this.ofAll(({ sysctls }) => sysctls.changed()),
     };
   }

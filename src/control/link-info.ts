@@ -217,16 +217,13 @@ export function dropsOf(shared: SharedCounters, number: number, isOut: boolean):
   return sum;
 }
 
-/**
- * A bridge's own counters are those of its local stack. A superframe is one packet, as on any offloading device.
- */
+/** A superframe is one packet, as on any offloading device. */
 function statsOf(link: Link, shared: SharedCounters): Stats64 {
   const counter = (c: Counter): number => shared.counters[(link.number << Counter.SHIFT) + c];
-  const isBridge = link.kind === 'bridge';
   return {
     rx: {
-      bytes: counter(isBridge ? Counter.DELIVERED_BYTES : Counter.RX_BYTES),
-      packets: counter(isBridge ? Counter.DELIVERED : Counter.RX_PACKETS),
+      bytes: counter(Counter.RX_BYTES),
+      packets: counter(Counter.RX_PACKETS),
       errors: counter(Counter.RX_ERRORS),
       dropped: dropsOf(shared, link.number, false),
       over_errors: 0,

@@ -205,7 +205,9 @@ export class Operations {
   // --- the IP stack ----------------------------------------------------------------------------------
 
   setAddresses4(link: Link, words: Int32Array): void {
-    this.dataplane.inet.addresses.set4(link, words, this.dataplane.links.namespace[link]);
+    const { inet, links } = this.dataplane;
+    // The control plane sees to it that there is room.
+    if (!inet.addresses.set4(link, words, links.namespace[link])) throw new Error('no room for own addresses');
   }
 
   setAddresses6(link: Link, words: Int32Array): void {

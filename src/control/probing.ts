@@ -3,6 +3,7 @@
  */
 import { SluiceError } from '../core/errors.js';
 import { formatIpv4At, formatIpv6, parseIpv4, parseIpv6 } from '../wire/format.js';
+import { isSame } from './addrconf/interface-id.js';
 import { ANY_LINK, type Datagram, errnoName, type Sockets } from './sockets.js';
 
 const EACCES = -13;
@@ -50,10 +51,6 @@ export function sourceText(
   const link = way.link === ANY_LINK ? by : way.link;
   for (const { name, number } of links.values()) if (number === link) return `${text}%${name}`;
   return text;
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 function refuse(errno: string, verb: string, object: string, cause: string): never {

@@ -3,7 +3,7 @@
  * a link go with it, and when it moves to another namespace.
  */
 import { SluiceError } from '../core/errors.js';
-import type { Done, EndpointRequest, PingRequest, TracerouteRequest } from './api.js';
+import type { AddressInfo, Done, EndpointRequest, PingRequest, TracerouteRequest } from './api.js';
 import { LeasedLink } from './dhcp/leasing.js';
 import { ServedLink } from './dhcp/serving.js';
 import { ping } from './ping.js';
@@ -178,6 +178,15 @@ export class Services {
         .map(({ link: { name: dev }, options }) => ({ op: 'dhcp.client.add' as const, dev, options })),
       ...advertisers.in(namespace).map(({ link: { name: dev }, options }) => ({ op: 'ra.add' as const, dev, options })),
     ];
+  }
+
+  /** Whether a DHCP client has set an address of a link: that is leased again, and not kept. */
+  isLeased(link: ServiceLink, { local, prefixlen }: Pick<AddressInfo, 'local' | 'prefixlen'>): boolean {
+    return this.clients.of(link)?.info().address === `${local}/${prefixlen}`;
+  }
+
+  mtuWithoutLease(link: ServiceLink): number {
+    return this.clients.of(link)?.ownMtu ?? link.mtu;
   }
 
   /** Runs until it ends of itself, or `stopped` resolves: the client has gone. */

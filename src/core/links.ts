@@ -84,7 +84,6 @@ export const enum Counter {
   STATION_MOVES = 9,
   /** Frames delivered to the local stack of a bridge. */
   DELIVERED = 10,
-  DELIVERED_BYTES = 11,
   SHIFT = 4,
 }
 

@@ -7,6 +7,10 @@
  *
  * in the order of `ip addr`: primary addresses before secondary ones. Few per link, written whole by the control plane,
  * read by loops; not for the path of a forwarded packet. That one only asks `isOwn4`, a hash table of (namespace, address) with a count.
+ *
+ * That table is never more than half full, so that a search is short: it holds MAX_OWN_ADDRESSES. A list that finds no room is
+ * not taken, and the link keeps the one it had. The control plane counts too (control/inet/address-room.ts), and refuses before
+ * it comes to that.
  */
 import { type Link, MAX_LINKS, type Namespace } from '../core/links.js';
 import { sharedInts } from '../core/memory.js';
@@ -53,7 +57,7 @@ export const enum Scope {
 
 const NONE = new Int32Array(0);
 
-/** Slots of the hash table of own addresses, three words each; the control plane keeps it at most half full. */
+/** Slots of the hash table of own addresses, three words each. */
 const OWN_SLOTS = 1 << 16;
 export const MAX_OWN_ADDRESSES = OWN_SLOTS >> 1;
 
@@ -75,6 +79,8 @@ export class Addresses {
   /** Namespace that an entry of of4 was counted for. */
   private readonly countedIn = new Int32Array(MAX_LINKS);
   private readonly own = sharedInts(OWN_SLOTS << Own.SHIFT);
+  /** Of its slots, those with an address. */
+  private used = 0;
 
   clear(link: Link): void {
     this.set4(link, NONE, 0);
@@ -83,40 +89,60 @@ export class Addresses {
     this.groups6[link] = NONE;
   }
 
-  set4(link: Link, words: Int32Array, namespace: Namespace): void {
-    this.countAll(this.of4[link], this.countedIn[link], -1);
+  /** False: no room for all of them; the link keeps those it has. */
+  set4(link: Link, words: Int32Array, namespace: Namespace): boolean {
+    const old = this.of4[link];
+    this.discount(old, old.length, this.countedIn[link]);
+    const counted = this.countAll(words, namespace);
+    if (counted < words.length) {
+      this.discount(words, counted, namespace);
+      this.countAll(old, this.countedIn[link]);
+      return false;
+    }
     this.of4[link] = words;
     this.countedIn[link] = namespace;
-    this.countAll(words, namespace, 1);
+    return true;
   }
 
-  private countAll(words: Int32Array, namespace: Namespace, by: number): void {
-    for (let at = 0; at < words.length; at += Address4.WORDS) this.count(words[at], namespace, by);
+  /** Answers where it stopped: at the end, or where there was no room. */
+  private countAll(words: Int32Array, namespace: Namespace): number {
+    let at = 0;
+    while (at < words.length && this.count(words[at], namespace, 1)) at += Address4.WORDS;
+    return at;
   }
 
-  private count(address: number, namespace: Namespace, by: number): void {
+  private discount(words: Int32Array, end: number, namespace: Namespace): void {
+    for (let at = 0; at < end; at += Address4.WORDS) this.count(words[at], namespace, -1);
+  }
+
+  /** False: it is a new one, and the table is full. */
+  private count(address: number, namespace: Namespace, by: number): boolean {
     const { own } = this;
     let free = -1;
     let at = home(address, namespace);
     for (let i = 0; i < OWN_SLOTS; i++, at = next(at)) {
       const count = own[at + Own.COUNT];
       if (count > 0 && own[at] === address && own[at + Own.NAMESPACE] === namespace) {
-        own[at + Own.COUNT] = count + by === 0 ? -1 : count + by;
-        this.clean(at);
-        return;
+        own[at + Own.COUNT] = count + by;
+        if (count + by === 0) this.free(at);
+        return true;
       }
       if (count <= 0 && free < 0) free = at;
       if (count === 0) break;
     }
-    if (by < 0 || free < 0) return;
+    if (by < 0 || free < 0 || this.used === MAX_OWN_ADDRESSES) return by < 0;
+    this.used++;
     own[free] = address;
     own[free + Own.NAMESPACE] = namespace;
     own[free + Own.COUNT] = 1;
+    return true;
   }
 
-  /** Makes slots that were used free again, at the end of a row of used ones. */
-  private clean(slot: number): void {
+  /** A slot is of no address any more. At the end of a row of used ones, it and those before it are as if they had never been. */
+  private free(slot: number): void {
     const { own } = this;
+    this.used--;
+    own[slot + Own.COUNT] = -1;
     if (own[next(slot) + Own.COUNT] !== 0) return;
     for (let at = slot; own[at + Own.COUNT] === -1; at = previous(at)) own[at + Own.COUNT] = 0;
   }

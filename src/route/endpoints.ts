@@ -293,14 +293,7 @@ export class Endpoints {
 
   /** What rules look at, of a packet that is not there yet. */
   private setFlow(namespace: Namespace, link: Link): void {
-    const { flow } = this.inet.fib;
-    flow.iif = this.inet.loopback[namespace];
-    flow.oif = link === ANY_LINK ? 0 : link;
-    flow.mark = 0;
-    flow.tos = 0;
-    flow.protocol = 0;
-    flow.sport = 0;
-    flow.dport = 0;
+    this.inet.fib.setFlow(this.inet.loopback[namespace], link === ANY_LINK ? 0 : link, 0, 0);
   }
 
   /** The source that a packet to a destination gets, bound to a link or to none; or a negative errno: EACCES for broadcast unless wanted. */

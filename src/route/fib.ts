@@ -70,8 +70,6 @@ export const enum NextHop {
   /** It takes hashes up to this one; -1 while it is dead. */
   UPPER_BOUND = 7,
   FLAGS = 8,
-  /** The gateway's neighbour as last seen, a hint: to be checked. */
-  NEIGHBOUR = 9,
   SHIFT = 4,
   WORDS = 16,
 }
@@ -187,8 +185,6 @@ export class Fib {
   private readonly rules4: Int32Array[] = new Array<Int32Array>(MAX_NAMESPACES).fill(NO_RULES);
   private readonly rules6: Int32Array[] = new Array<Int32Array>(MAX_NAMESPACES).fill(NO_RULES);
   readonly flow: Flow = { iif: 0, oif: 0, mark: 0, tos: 0, protocol: 0, sport: 0, dport: 0 };
-  /** Counts the changes: what was derived from look-ups before is to be looked up again. */
-  generation = 0;
 
   // --- look-up ----------------------------------------------------------------------------------
 
@@ -199,6 +195,18 @@ export class Fib {
 
   hasRules6(namespace: Namespace): boolean {
     return this.merged6[namespace] < 0;
+  }
+
+  /** What rules look at, of a packet without mark and ports; `tos`, `protocol`: 0 = none. */
+  setFlow(iif: Link, oif: Link, tos: number, protocol: number): void {
+    const { flow } = this;
+    flow.iif = iif;
+    flow.oif = oif;
+    flow.mark = 0;
+    flow.tos = tos;
+    flow.protocol = protocol;
+    flow.sport = 0;
+    flow.dport = 0;
   }
 
   /** The route of an address: its number, or NoRoute. */
@@ -324,7 +332,6 @@ export class Fib {
   /** Rules of a namespace in order of priority; none: `MERGED` says what is looked up. */
   setRules(namespace: Namespace, family: number, rules: Int32Array): void {
     (family === 4 ? this.rules4 : this.rules6)[namespace] = rules;
-    this.generation++;
   }
 
   /** A namespace goes, after its tables. */
@@ -337,7 +344,6 @@ export class Fib {
 
   /** Carries out FibOps in order. False where a table had no room for a prefix: what follows it is not done. */
   apply(ops: Int32Array): boolean {
-    this.generation++;
     for (let at = 0; at < ops.length; ) {
       const next = this.applyOne(ops, at);
       if (next < 0) return false;
@@ -360,7 +366,6 @@ export class Fib {
         return at + 2 + Route.WORDS;
       case FibOp.SET_NEXTHOP:
         this.nexthops.set(ops.subarray(at + 2, at + 2 + NextHop.WORDS), ops[at + 1] << NextHop.SHIFT);
-        this.nexthops[(ops[at + 1] << NextHop.SHIFT) + NextHop.NEIGHBOUR] = -1;
         return at + 2 + NextHop.WORDS;
       case FibOp.INSERT4:
         return this.lpm4.insert(this.tables[ops[at + 1]], ops[at + 2], ops[at + 3], ops[at + 4]) ? at + 5 : -1;

@@ -115,16 +115,7 @@ export class Icmp4 {
 
   private lookup(namespace: Namespace, destination: number, source: number, tos: number): number {
     const { fib } = this.inet;
-    if (fib.hasRules4(namespace)) {
-      const { flow } = fib;
-      flow.iif = this.inet.loopback[namespace];
-      flow.oif = 0;
-      flow.mark = 0;
-      flow.tos = tos;
-      flow.protocol = Protocol.ICMP;
-      flow.sport = 0;
-      flow.dport = 0;
-    }
+    if (fib.hasRules4(namespace)) fib.setFlow(this.inet.loopback[namespace], 0, tos, Protocol.ICMP);
     return fib.lookup4(namespace, destination, source);
   }
 

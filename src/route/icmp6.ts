@@ -166,16 +166,7 @@ export class Icmp6 {
   /** The route of an address from here; rules see no source. */
   private lookup(namespace: Namespace, bytes: Uint8Array, destination: number): number {
     const { fib } = this.inet;
-    if (fib.hasRules6(namespace)) {
-      const { flow } = fib;
-      flow.iif = this.inet.loopback[namespace];
-      flow.oif = 0;
-      flow.mark = 0;
-      flow.tos = 0;
-      flow.protocol = Protocol.ICMPV6;
-      flow.sport = 0;
-      flow.dport = 0;
-    }
+    if (fib.hasRules6(namespace)) fib.setFlow(this.inet.loopback[namespace], 0, 0, Protocol.ICMPV6);
     return fib.lookup6(namespace, bytes, destination, destination);
   }
 

@@ -356,14 +356,7 @@ export class Ip6 {
     if (ipv6.isMulticast(bytes, destination)) return link > 0 ? ON_LINK : 0;
     if (ipv6.isLinkLocal(bytes, destination)) return link > 0 && this.inet.addresses.hasLinkLocal(link) ? ON_LINK : 0;
     const { fib } = this.inet;
-    const { flow } = fib;
-    flow.iif = this.inet.loopback[namespace];
-    flow.oif = link;
-    flow.mark = 0;
-    flow.tos = 0;
-    flow.protocol = 0;
-    flow.sport = 0;
-    flow.dport = 0;
+    fib.setFlow(this.inet.loopback[namespace], link, 0, 0);
     return fib.lookup6(namespace, bytes, destination, destination - 16);
   }
 

@@ -252,16 +252,7 @@ export class NeighbourArp {
 
   private lookup(namespace: Namespace, iif: Link, destination: number, source: number): number {
     const { fib } = this.inet;
-    if (fib.hasRules4(namespace)) {
-      const { flow } = fib;
-      flow.iif = iif;
-      flow.oif = 0;
-      flow.mark = 0;
-      flow.tos = 0;
-      flow.protocol = 0;
-      flow.sport = 0;
-      flow.dport = 0;
-    }
+    if (fib.hasRules4(namespace)) fib.setFlow(iif, 0, 0, 0);
     return fib.lookup4(namespace, destination, source);
   }
 

@@ -349,16 +349,7 @@ export class NeighbourNd {
   private lookup(link: Link, at: number): number {
     const { fib } = this.inet;
     const namespace = this.inet.namespaceOf(link);
-    if (fib.hasRules6(namespace)) {
-      const { flow } = fib;
-      flow.iif = this.inet.loopback[namespace];
-      flow.oif = link;
-      flow.mark = 0;
-      flow.tos = 0;
-      flow.protocol = 0;
-      flow.sport = 0;
-      flow.dport = 0;
-    }
+    if (fib.hasRules6(namespace)) fib.setFlow(this.inet.loopback[namespace], link, 0, 0);
     return fib.lookup6(namespace, this.inet.arena.bytes, at, at);
   }
 

@@ -1,10 +1,10 @@
 /* Files of `ip route save` and `ip rule save`: the real tool reads ours, and we read its. */
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decode as decodeRoute, encode as encodeRoute } from '../../src/cli/ip-route-dump.js';
-import { decode as decodeRule, encode as encodeRule } from '../../src/cli/ip-rule-dump.js';
+import { decode as decodeRoute, encode as encodeRoute, FILE as ROUTE_FILE } from '../../src/cli/ip-route-dump.js';
+import { decode as decodeRule, encode as encodeRule, FILE as RULE_FILE } from '../../src/cli/ip-rule-dump.js';
 import { main } from '../../src/cli/main.js';
-import { type FileKind, parseMessages, u32 } from '../../src/cli/netlink-file.js';
+import { parseMessages, u32 } from '../../src/cli/netlink-file.js';
 import type { RouteInfo, RuleInfo } from '../../src/control/api.js';
 import { FakeDaemon, Many } from './fake-daemon.js';
 import { Namespace, unavailable } from './kernel.js';
@@ -12,9 +12,6 @@ import { kernelRoutes, kernelRules } from './kernel-routes.js';
 import { words } from './run.js';
 
 const reason = unavailable('iproute2');
-
-const ROUTE_FILE: FileKind = { command: 'ip route', noun: 'route', magic: 0x45311224, type: 24, status: 1 };
-const RULE_FILE: FileKind = { command: 'ip rule', noun: 'rule', magic: 0x71706986, type: 32, status: 255 };
 
 const ROUTES = [
   'default via 10.0.0.2 metric 100',

@@ -1,5 +1,5 @@
 /*
- * Configurations of more than ports: namespaces, veth pairs, vlans, addresses, routes and sysctls, from text to the running
+ * Configurations of more than ports: namespaces, veth pairs, vlans, addresses, routes, rules, neighbours, services and sysctls, from text to the running
  * network and back, over an engine that only writes down.
  */
 import { describe, expect, it } from 'vitest';
@@ -12,6 +12,7 @@ import { recordingEngine } from './recording-engine.js';
 const ROUTER = `\
 sysctl:
   net.ipv4.ip_forward: 1
+  net.ipv6.conf.all.forwarding: 1
   net.ipv4.conf.v0.rp_filter: 2
 links:
   lo:
@@ -42,6 +43,36 @@ routes:
   - {to: 10.9.0.0/16, nexthops: [{via: 10.0.0.2, dev: v0, weight: 2}, {via: 10.7.0.2, dev: v0.7}], metric: 5}
   - {to: 10.66.0.0/16, type: blackhole}
   - {to: ::/0, via: 2001:db8::2, dev: v0}
+rules:
+  - {priority: 100, from: 10.1.0.0/16, iif: v0, table: 100}
+  - {priority: 100, from: 10.1.0.0/16, table: 101}
+  - {priority: 200, not: true, fwmark: 0x1/0xff, tos: 16, ipproto: 6, dport: 80-90, table: 254, suppress_prefixlength: 0}
+  - {priority: 300, to: 192.0.2.0/24, type: prohibit, proto: 4}
+  - {priority: 300, fwmark: "0x7", goto: 400}
+  - {priority: 500, family: 6, oif: ppp0, sport: "53", table: 102}
+  - {priority: 501, from: 2001:db8::/32, table: 103}
+neighbours:
+  - {to: 10.0.0.9, dev: v0, lladdr: "02:00:00:00:00:09"}
+  - {to: 2001:db8::9, dev: v0, lladdr: 02:00:00:00:00:0a, router: true}
+  - {to: 10.0.0.10, dev: v0, proxy: true}
+dhcp_servers:
+  br0:
+    pool: [192.0.2.10, 192.0.2.99]
+    router: []
+    dns: [192.0.2.1, 192.0.2.2]
+    domain: example.net
+    lease_s: 600
+    hosts:
+      - {mac: 02:00:00:00:00:0b, address: 192.0.2.11, name: printer}
+      - {client_id: "0102", address: 192.0.2.12}
+  v0: {}
+radv:
+  v0:
+    prefixes:
+      - {prefix: 2001:db8::/64, valid: 3600, autonomous: false}
+    max_interval: 60
+    preference: high
+    dns: [2001:db8::1]
 namespaces:
   red:
     sysctl:
@@ -60,6 +91,15 @@ namespaces:
         protocol: 802.1ad
     routes:
       - {to: 192.0.2.0/24, via: 10.0.0.1, dev: eth0, table: 100}
+    rules:
+      - {priority: 0, table: 255, absent: true}
+      - {priority: 10, table: 255}
+    neighbours:
+      - {to: 10.0.0.1, dev: eth0, lladdr: "02:00:00:00:00:01"}
+    dhcp_clients:
+      eth0:
+        hostname: web
+        metric: 100
   blue: {}
 `;
 
@@ -82,7 +122,7 @@ class Running {
     return this.engine
       .take()
       .map(([name]) => name)
-      .filter((name) => !['stations', 'setGroups6', 'detectDuplicate'].includes(name));
+      .filter((name) => !['stations', 'neighbours', 'proxies', 'setGroups6', 'detectDuplicate'].includes(name));
   }
 }
 
@@ -147,6 +187,16 @@ describe('a configuration with namespaces and routes', () => {
     ['a route gets another metric', 'metric: 5', 'metric: 6'],
     ['a sysctl goes', '  net.ipv4.ip_forward: 1\n', ''],
     ['a sysctl changes', 'rp_filter: 2', 'rp_filter: 1'],
+    ['a rule goes', ', iif: v0, table: 100', ', table: 100'],
+    ['rules go', ROUTER.slice(ROUTER.indexOf('  - {priority: 100, '), ROUTER.indexOf('  - {priority: 200')), ''],
+    ['a rule that is there at first is back', '      - {priority: 0, table: 255, absent: true}\n', ''],
+    ['a neighbour goes', '  - {to: 10.0.0.9, dev: v0, lladdr: "02:00:00:00:00:09"}\n', ''],
+    ['a neighbour gets another address', 'lladdr: "02:00:00:00:00:01"', 'lladdr: "02:00:00:00:00:02"'],
+    ['a proxy goes', '  - {to: 10.0.0.10, dev: v0, proxy: true}\n', ''],
+    ['a server changes', 'lease_s: 600', 'lease_s: 1200'],
+    ['a server goes', '  v0: {}\nradv', 'radv'],
+    ['a client goes', '    dhcp_clients:\n      eth0:\n        hostname: web\n        metric: 100\n', ''],
+    ['advertisements change', 'preference: high', 'preference: low'],
     ['all goes', ROUTER, ''],
   ])('changes in place: %s, and back', async (_, from, to) => {
     const running = await built(ROUTER);
@@ -171,7 +221,7 @@ describe('a configuration with namespaces and routes', () => {
     const before = await running.show();
     const wrong = ROUTER.replace('via: 10.0.0.2, dev: v0}', 'via: 203.0.113.1, dev: v0}');
     await expect(running.apply(wrong)).rejects.toThrow(
-      /^cannot apply configuration net\.yaml:29: routes\[0\]: cannot replace route 0\.0\.0\.0\/0: .*; what there was is put back$/,
+      /^cannot apply configuration net\.yaml:30: routes\[0\]: cannot replace route 0\.0\.0\.0\/0: .*; what there was is put back$/,
     );
     expect(await running.show()).toBe(before);
   });
@@ -220,6 +270,26 @@ describe('a configuration with namespaces and routes', () => {
     ],
     ['routes: [{to: 10.0.0.0/8, dev: x}]', '1: routes[0]: there is no link "x"; '],
     ['routes: [{to: 10.0.0.0/8, src: "::1", dev: lo}]', '1: routes[0]: src "::1" is no IPv4 address; '],
+    ['rules: [{table: 1}]', '1: rules[0]: "priority" is missing'],
+    ['rules: [{priority: 1, from: 10.0.0.0/33}]', '1: rules[0]: "10.0.0.0/33" is no IPv4 prefix; '],
+    ['rules: [{priority: 1, from: 10.0.0.0/8, family: 6}]', '1: rules[0]: "10.0.0.0/8" is no IPv6 prefix; '],
+    [
+      'rules: [{priority: 5, table: 255, absent: on}]',
+      '1: rules[0]: only a rule that is there at first can be absent; ',
+    ],
+    ['rules: [{priority: 5, table: 1}, {priority: 5, table: 1}]', '1: rules[1]: the rule is there twice; '],
+    ['neighbours: [{to: 10.0.0.9, dev: x, proxy: on}]', '1: neighbours[0].dev: there is no link "x"; '],
+    ['neighbours: [{to: 10.0.0.9, dev: lo}]', '1: neighbours[0]: it has no lladdr; '],
+    ['links: {d: {type: dummy}}\ndhcp_servers: {x: {}}', '2: dhcp_servers.x: there is no link "x"; '],
+    [
+      'links: {d: {type: dummy}}\ndhcp_servers: {d: {pool: [10.0.0.1]}}',
+      '2: dhcp_servers.d: its pool has 1 addresses; ',
+    ],
+    [
+      'links: {d: {type: dummy}}\ndhcp_servers: {d: {hosts: [{address: 10.0.0.1}]}}',
+      '2: dhcp_servers.d: the host of 10.0.0.1 needs either mac or client_id; ',
+    ],
+    ['links: {d: {type: dummy}}\nradv: {d: {lifetime: 9001}}', '2: radv.d.lifetime: must be an integer from 0 to 9000'],
     ['routes: [{to: nowhere}]', '1: routes[0].to: must be a prefix, or default, not "nowhere"; '],
     [
       'namespaces: {r: {links: {a: {type: memory, master: b}}}}',

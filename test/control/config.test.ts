@@ -142,11 +142,11 @@ describe('a refusal names file, line and key:', () => {
     // Structure
     [
       'just text',
-      'net.yaml:1: must be a map of links, namespaces, routes, sysctl, fdb and dataplane, not "just text"; write for example links: {br0: {type: bridge}}',
+      'net.yaml:1: must be a map of links, namespaces, routes and more, not "just text"; write for example links: {br0: {type: bridge}}',
     ],
     [
       '- links',
-      'net.yaml:1: must be a map of links, namespaces, routes, sysctl, fdb and dataplane, not a list; write for example links: {br0: {type: bridge}}',
+      'net.yaml:1: must be a map of links, namespaces, routes and more, not a list; write for example links: {br0: {type: bridge}}',
     ],
     ['link: {}', 'net.yaml:1: link: there is no such key; did you mean "links"?'],
     [

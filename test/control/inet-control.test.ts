@@ -18,6 +18,8 @@ import type { Call } from '../../src/control/engine-thread.js';
 import type { Addrconf, InetLink } from '../../src/control/inet/host.js';
 import { parseAddressBytes, RoutePacker } from '../../src/control/route-batch.js';
 import { SluiceError } from '../../src/core/errors.js';
+import { MAX_NAMESPACES } from '../../src/core/links.js';
+import { MAX_OWN_ADDRESSES } from '../../src/route/addresses.js';
 import { World } from './inet-world.js';
 
 let world: World;
@@ -65,6 +67,38 @@ async function refusal(act: () => Promise<unknown>): Promise<{ errno: string; ex
   if (error instanceof SluiceError) return error;
   throw new Error(`it was not refused: ${error}`);
 }
+
+describe('the room for IPv4 addresses', () => {
+  const size = MAX_OWN_ADDRESSES - MAX_NAMESPACES;
+  const at = (n: number): string => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}/32`;
+
+  it('is for all links together; an address that finds none leaves nothing behind', async () => {
+    for (let n = 0; n < size; n++) {
+      const name = `d${n >> 9}`;
+      if ((n & 511) === 0) world.addLink(name);
+      await add(at(n), { dev: name });
+    }
+    const before = [addresses(), await destinations(4), await destinations(4, 255)];
+    world.isWatched = true;
+    expect(await refusal(() => add('192.0.2.1/24'))).toMatchObject({
+      errno: 'ENOBUFS',
+      message: `cannot add address 192.0.2.1/24 of "v0": the datapath has room for ${size} IPv4 addresses, and all is taken; delete some`,
+    });
+    expect([addresses(), await destinations(4), await destinations(4, 255)]).toEqual(before);
+    expect(world.events).toEqual([]);
+    // One that is there may be changed, IPv6 has no part in it, and lo's own address has a place.
+    await address('addr.replace', at(0), { dev: 'd0', valid_lft: 100, preferred_lft: 100 });
+    await add('2001:db8::1/64');
+    world.setUp('lo', true);
+    expect(addresses('lo').map(({ local }) => local)).toContain('127.0.0.1');
+    await address('addr.del', at(0), { dev: 'd0' });
+    await add('192.0.2.1/24');
+    expect((await refusal(() => add('192.0.2.2/24'))).errno).toBe('ENOBUFS');
+    world.remove('d1');
+    await add('192.0.2.2/24');
+    expect(addresses().filter(({ family }) => family === 'inet')).toHaveLength(2);
+  });
+});
 
 describe('a refusal', () => {
   it('says what, why and what helps, with errno and extack of the kernel', async () => {
@@ -313,6 +347,26 @@ describe('duplicate address detection', () => {
     await add('2001:db8::1/64');
     await address('addr.del', '2001:db8::1/64');
     expect(detection.asked).toEqual(['dad 1', 'removed 1']);
+  });
+});
+
+describe('an address that a router brings about', () => {
+  const prefix = Uint8Array.of(0x20, 1, 0xd, 0xb8, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  const learned = Uint8Array.of(...prefix.subarray(0, 15), 9);
+  const given = { address: learned, length: 64, validS: 3600, preferredS: 1800, isAutoconfigured: true };
+
+  it('looks as the kernel’s, and its prefix has the route that the router told of, or none', async () => {
+    const link = world.link('v0') as never;
+    const { tables6 } = world.control;
+    tables6.addAddress(link, given, []);
+    const [own] = addresses();
+    expect(own).toMatchObject({ local: '2001:db8:7::9', dynamic: true, mngtmpaddr: true, protocol: 2 });
+    expect(own.noprefixroute).toBeUndefined();
+    expect(await destinations(6)).toEqual([]);
+    tables6.learnRoute(link, { prefix, length: 64, lifetimeS: 3600, preference: 0 }, []);
+    expect(await routes(6, 254)).toMatchObject([{ dst: '2001:db8:7::/64', expires: 3600 }]);
+    await address('addr.del', '2001:db8:7::9/64');
+    expect(await destinations(6)).toEqual(['2001:db8:7::/64']);
   });
 });
 

@@ -1,12 +1,14 @@
-/* An engine that only writes down what it is asked to do. */
+/* An engine that only writes down what it is asked to do, keeps neighbours, and has every port free. */
 
 import type { Call, EngineThread, SharedCounters } from '../../src/control/engine-thread.js';
 import { DropReason } from '../../src/core/drop.js';
 import { Counter, MAX_LINKS, Total } from '../../src/core/links.js';
+import { NeighbourKeeper } from './neighbour-keeper.js';
 
 const NO_STATIONS = { words: new Int32Array(0), next: -1 };
 
 class RecordingEngine {
+  private readonly neighbours = new NeighbourKeeper();
   calls: Call[] = [];
   readonly counters: SharedCounters = {
     counters: new Float64Array((MAX_LINKS + 1) << Counter.SHIFT),
@@ -15,12 +17,19 @@ class RecordingEngine {
   };
 
   post(calls: Call[]): void {
-    this.calls.push(...calls);
+    this.carryOut(calls);
   }
 
   transact(calls: Call[]): Promise<unknown[]> {
-    this.post(calls);
-    return Promise.resolve(calls.map(([name]) => (name === 'stations' ? NO_STATIONS : undefined)));
+    return Promise.resolve(this.carryOut(calls));
+  }
+
+  private carryOut(calls: Call[]): unknown[] {
+    this.calls.push(...calls);
+    return calls.map((call) => {
+      if (call[0] === 'stations') return NO_STATIONS;
+      return call[0] === 'openEndpoint' ? true : this.neighbours.answer(call);
+    });
   }
 
   async call(...call: Call): Promise<unknown> {

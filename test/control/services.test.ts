@@ -352,9 +352,16 @@ describe('a DHCP client', () => {
         },
       },
     ]);
+    const address = { local: '10.0.0.5', prefixlen: 24 };
+    expect(world.services.isLeased(world.link, address)).toBe(true);
+    expect(world.services.isLeased(world.link, { ...address, local: '10.0.0.6' })).toBe(false);
+    expect(world.services.requests(world.namespace)).toEqual([
+      { op: 'dhcp.client.add', dev: 'br0', options: { metric: 7 } },
+    ]);
     world.requests.length = 0;
     await world.ask({ op: 'dhcp.client.del', dev: 'br0' });
     expect(world.requests.map(({ op }) => op)).toEqual(['route.change', 'addr.del']);
+    expect(world.services.isLeased(world.link, address)).toBe(false);
     await turn();
     expect(world.packets.map((packet) => formatIpv4At(packet, 16))).toEqual(['10.0.0.254']);
   });

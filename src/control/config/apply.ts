@@ -7,11 +7,13 @@
  *    carried out: what was only changed is as it was, a TAP that was deleted is a new device of the same description.
  */
 import { SluiceError } from '../../core/errors.js';
-import type { ConfigInfo, Done } from '../api.js';
+import type { ChangeNeighbour, ChangeRule, ConfigInfo, Done } from '../api.js';
 import { type Config, type DataplaneConfig, isSame, placeOf, present } from './model.js';
 import { type Planned, planOf, remade } from './plan.js';
 import { type Machine, preflight, thisMachine } from './preflight.js';
 import { type ConfigFile, readConfig } from './reader.js';
+import { normalRule, type RuleConfig } from './rules.js';
+import { kindOfRequest } from './services.js';
 import type { Path } from './source.js';
 import { type BuiltInet, type BuiltLink, configOf, exactConfigOf, NO_INET, type StationInfo } from './state.js';
 import { renderConfig } from './text.js';
@@ -72,10 +74,36 @@ function pathOf(request: Planned, config: Config): Path {
   if (request.op === 'fdb.del') return [...place, 'fdb'];
   if (request.op === 'netns.add') return ['namespaces', request.name];
   if (request.op === 'sysctl.set') return [...place, 'sysctl', request.key];
-  if (request.op === 'route.change')
-    return [...place, 'routes', routeNumber(request, config)].filter((part) => part !== -1);
+  if (request.op === 'route.change') return [...place, ...listPath('routes', routeNumber(request, config))];
+  const kind = kindOfRequest(request.op);
+  if (kind !== undefined && 'dev' in request) return [...place, kind, String(request.dev)];
+  if (request.op === 'rule.add' || request.op === 'rule.del')
+    return [...place, ...listPath('rules', ruleNumber(request, config))];
+  if (isOfNeighbour(request)) return [...place, ...listPath('neighbours', neighbourNumber(request, config))];
   if ('dev' in request && request.dev !== undefined) return [...place, 'links', request.dev];
   return 'name' in request && request.name !== undefined ? [...place, 'links', request.name] : [];
+}
+
+/** An item of a list; the list, if what went wrong is no item of it any more. */
+function listPath(list: string, number: number): Path {
+  return number < 0 ? [list] : [list, number];
+}
+
+type NeighbourRequest = Extract<Planned, { op: ChangeNeighbour['op'] }>;
+
+function isOfNeighbour(request: Planned): request is NeighbourRequest {
+  return request.op.startsWith('neigh.');
+}
+
+function neighbourNumber({ ns, dst, dev, proxy }: NeighbourRequest, { neighbours = [] }: Config): number {
+  const own = neighbours.filter(({ space }) => space === ns);
+  return own.findIndex((one) => one.dst === dst && one.dev === dev && one.proxy === proxy);
+}
+
+function ruleNumber({ ns, family, rule }: Extract<Planned, ChangeRule>, { rules = [] }: Config): number {
+  const own = rules.filter(({ space }) => space === ns);
+  const wanted = normalRule(present<RuleConfig>({ space: ns, priority: 0, ...rule, family }));
+  return own.findIndex((one) => isSame(one, wanted));
 }
 
 function routeNumber({ ns, route }: Extract<Planned, { op: 'route.change' }>, { routes = [] }: Config): number {

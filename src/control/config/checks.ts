@@ -16,7 +16,10 @@ import {
   present,
   type StationConfig,
 } from './model.js';
+import { neighbourProblem } from './neighbours.js';
+import { ruleProblem } from './rules.js';
 import { MAX_LINKS_OF_FILE } from './schema.js';
+import { serviceProblem } from './services.js';
 import type { Path } from './source.js';
 import { nearest } from './wording.js';
 
@@ -301,15 +304,58 @@ function checkReferences(config: Config, report: Report): void {
   }
   checkTags(config, report);
   checkRoutes(config, links, report);
+  checkRules(config, report);
+  checkNeighbours(config, links, report);
+  checkServices(config, links, report);
   checkSysctls(config, links, report);
 }
 
-function checkRoutes({ routes = [] }: Config, links: Map<string, LinkConfig>, report: Report): void {
+/** Items of all namespaces, each with its place in the file. */
+function placed<T extends { space?: string }>(section: string, list: T[] = []): Array<{ item: T; path: Path }> {
   const counts = new Map<string | undefined, number>();
-  for (const route of routes) {
-    const i = counts.get(route.space) ?? 0;
-    counts.set(route.space, i + 1);
-    const path = [...placeOf(route), 'routes', i];
+  return list.map((item) => {
+    const i = counts.get(item.space) ?? 0;
+    counts.set(item.space, i + 1);
+    return { item, path: [...placeOf(item), section, i] };
+  });
+}
+
+function checkRules({ rules }: Config, report: Report): void {
+  const seen = new Set<string>();
+  for (const { item, path } of placed('rules', rules)) {
+    const problem = ruleProblem(item);
+    const text = JSON.stringify(item);
+    if (problem !== undefined) report(path, problem);
+    else if (seen.has(text)) report(path, 'the rule is there twice; leave one of them');
+    seen.add(text);
+  }
+}
+
+function checkNeighbours({ neighbours }: Config, links: Map<string, LinkConfig>, report: Report): void {
+  const seen = new Set<string>();
+  for (const { item, path } of placed('neighbours', neighbours)) {
+    const { space, dst, dev, lladdr, proxy } = item;
+    const problem = neighbourProblem(item);
+    const key = `${keyFrom(space, dev)} ${dst} ${proxy}`;
+    if (problem !== undefined) report(path, problem);
+    else if (!links.has(keyFrom(space, dev))) report([...path, 'dev'], missing(keyFrom(space, dev), links));
+    else if (seen.has(key)) report(path, `${dst} is there twice; leave one of them`);
+    checkMac(lladdr, [...path, 'lladdr'], report);
+    seen.add(key);
+  }
+}
+
+function checkServices({ services = [] }: Config, links: Map<string, LinkConfig>, report: Report): void {
+  for (const service of services) {
+    const key = keyFrom(service.space, service.dev);
+    const path = [...placeOf(service), service.kind, service.dev];
+    const problem = links.has(key) ? serviceProblem(service) : missing(key, links);
+    if (problem !== undefined) report(path, problem);
+  }
+}
+
+function checkRoutes({ routes }: Config, links: Map<string, LinkConfig>, report: Report): void {
+  for (const { item: route, path } of placed('routes', routes)) {
     const problem = routeProblem(route);
     if (problem !== undefined) report(path, problem);
     for (const { dev } of route.nexthops) {

@@ -4,12 +4,15 @@
  * A Config is in *normal form*: what equals its default is absent, addresses are spelled in one way only, files are absolute
  * paths. So two that mean the same are equal, and what is written out is what somebody decided.
  *
- * Not in it: what is learned or passes (dynamic stations, the STP state of a port, carrier).
+ * Not in it: what is learned or passes (dynamic stations and neighbours, leases, the STP state of a port, carrier).
  */
 import { formatIpv4At, formatIpv6, formatMacAt, parseMac, parsePrefix } from '../../wire/format.js';
 import type { AddLink, BridgeOptions, BridgePortOptions, FdbEntry, StormLimits, TapPeer } from '../api.js';
 import type { LinkKind } from '../link.js';
 import type { AddressConfig, RouteConfig, SysctlConfig } from './inet.js';
+import type { NeighbourConfig } from './neighbours.js';
+import type { RuleConfig } from './rules.js';
+import type { ServiceConfig } from './services.js';
 
 export type PortConfig = Omit<BridgePortOptions, 'state'>;
 
@@ -48,6 +51,9 @@ export interface Config {
   /** In the order in which they are made; without the host. Like the following: absent if there are none. */
   namespaces?: string[];
   routes?: RouteConfig[];
+  rules?: RuleConfig[];
+  neighbours?: NeighbourConfig[];
+  services?: ServiceConfig[];
   sysctls?: SysctlConfig[];
 }
 

@@ -8,9 +8,10 @@
  *   a TAP follows the link's MTU where it has none of its own, so it counts, too.
  * - What the target does not have is deleted. A port's address that the target does not say may be any: it stays.
  *
- * Order: routes and addresses that nobody wants; deletions, of links, then of namespaces; new namespaces and their sysctls;
- * links that are to be down; additions, which open devices and so are what can fail, bridges first; changes and masters;
- * sysctls of links; port options; stations; addresses; links up; routes.
+ * Order: services, rules, neighbours, routes and addresses that nobody wants; deletions, of links, then of namespaces; new
+ * namespaces and their sysctls; links that are to be down; additions, which open devices and so are what can fail, bridges first;
+ * changes and masters; sysctls of links; port options; stations; addresses; links up; routes; rules, which might hide a gateway
+ * from a route; neighbours; services.
  */
 import type { AddLink, ChangeAddress, ChangeFdb, Request, SetLink, VethPeer } from '../api.js';
 import { sysctlLink } from '../sysctl-keys.js';
@@ -34,6 +35,9 @@ import {
   splitKey,
   usualMtu,
 } from './model.js';
+import { neighbourChanges } from './neighbours.js';
+import { ruleChanges } from './rules.js';
+import { serviceChanges } from './services.js';
 
 /** A request and the namespace that it is for; absent: host. */
 export type Planned = Request & { ns?: string };
@@ -365,7 +369,10 @@ export function planOf(said: Config, current: Config): Planned[] {
     inSpace(space, { op: 'sysctl.set', key, value });
   const made = new Set(added.map(keyOf));
   const before = (link: LinkConfig): LinkConfig => there.get(keyOf(link)) ?? fresh(link, made.has(keyOf(link)));
+  const changes = target.links.map((link) => change(before(link), link)).filter(isThere);
+  const rest = restPlan(target, current, gone, new Set([...downs.map(keyOf), ...readdressed(changes)]));
   return [
+    ...rest.gone,
     ...routes.gone,
     ...addresses.gone,
     ...deletions(current, gone),
@@ -374,14 +381,45 @@ export function planOf(said: Config, current: Config): Planned[] {
     ...sysctls.filter((one) => !isOfLink(one)).map(sysctl),
     ...downs.map(({ space, name }) => inSpace(space, { op: 'link.set', name, up: false })),
     ...added.map((link) => addition(link, wanted)),
-    ...target.links.map((link) => change(before(link), link)).filter(isThere),
+    ...changes,
     ...sysctls.filter(isOfLink).map(sysctl),
     ...target.links.map((link) => portChange(there.get(keyOf(link)), link)).filter(isThere),
     ...stationChanges(target, now),
     ...addresses.fresh,
     ...upPlan(target.links, isUp),
     ...routes.fresh,
+    ...rest.fresh,
   ];
+}
+
+/** Links that get another MAC address, and so lose their neighbours. */
+function readdressed(changes: Planned[]): string[] {
+  return changes.flatMap((request) =>
+    request.op === 'link.set' && request.address !== undefined ? [keyFrom(request.ns, request.name)] : [],
+  );
+}
+
+/** Rules, neighbours and services; `gone`: links that are deleted, `lost`: those that lose their neighbours only. */
+function restPlan(
+  target: Config,
+  current: Config,
+  gone: ReadonlySet<string>,
+  lost: ReadonlySet<string>,
+): { gone: Planned[]; fresh: Planned[] } {
+  const spaces = new Set([undefined, ...(target.namespaces ?? [])]);
+  const still = <T extends { space?: string }>(list: T[] = []): T[] => list.filter(({ space }) => spaces.has(space));
+  const neighbours = target.neighbours ?? [];
+  const plans = [
+    ruleChanges(still(current.rules), target.rules ?? []),
+    neighbourChanges(still(current.neighbours), neighbours, new Set([...gone, ...lost])),
+    serviceChanges(still(current.services), target.services ?? [], gone),
+  ];
+  const requests = (steps: Array<{ space?: string; request: Request }>): Planned[] =>
+    steps.map(({ space, request }) => inSpace(space, request));
+  return {
+    gone: plans.toReversed().flatMap((plan) => requests(plan.gone)),
+    fresh: plans.flatMap((plan) => requests(plan.fresh)),
+  };
 }
 
 function touchedBy(request: Planned): string {

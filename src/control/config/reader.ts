@@ -18,7 +18,10 @@ import {
   present,
   type StationConfig,
 } from './model.js';
+import { neighbourOf, type RawNeighbour } from './neighbours.js';
+import { type RawRule, ruleOf } from './rules.js';
 import { SCHEMA } from './schema.js';
+import { type RawServices, servicesOf } from './services.js';
 import { Source } from './source.js';
 import { worded } from './wording.js';
 
@@ -66,10 +69,12 @@ interface RawRoute
   hoplimit?: number;
 }
 
-interface RawSpace {
+interface RawSpace extends RawServices {
   links?: Record<string, RawLink> | null;
   fdb?: Array<Omit<StationConfig, 'state'> & Partial<StationConfig>> | null;
   routes?: RawRoute[] | null;
+  rules?: RawRule[] | null;
+  neighbours?: RawNeighbour[] | null;
   sysctl?: Record<string, string | number> | null;
 }
 
@@ -205,9 +210,14 @@ function linkOf(name: string, place: string | undefined, raw: RawLink, locate: L
   );
 }
 
-/** What a file says of one namespace; `names`: of its links, in order. */
-function spaceOf(raw: RawSpace, space: string | undefined, names: string[], keys: string[], locate: Locate): Config {
-  const links = names.map((name) => linkOf(name, space, raw.links?.[name] as RawLink, locate));
+/** What a file says of one namespace; `keys`: of a section, in order. */
+function spaceOf(
+  raw: RawSpace,
+  space: string | undefined,
+  keys: (section: string) => string[],
+  locate: Locate,
+): Required<Omit<Config, 'dataplane' | 'namespaces'>> {
+  const links = keys('links').map((name) => linkOf(name, space, raw.links?.[name] as RawLink, locate));
   const bridges = new Set(links.filter(({ kind }) => kind === 'bridge').map(({ name }) => name));
   const fdb = (raw.fdb ?? []).map((station) =>
     normalStation({
@@ -217,8 +227,11 @@ function spaceOf(raw: RawSpace, space: string | undefined, names: string[], keys
     }),
   );
   const routes = (raw.routes ?? []).map((route) => routeOf(route, space));
-  const sysctls = keys.map((key) => normalSysctl(present({ space, key, value: String(raw.sysctl?.[key]) })));
-  return { links, fdb, routes, sysctls };
+  const rules = (raw.rules ?? []).map((rule) => ruleOf(rule, space));
+  const neighbours = (raw.neighbours ?? []).map((neighbour) => neighbourOf(neighbour, space));
+  const services = servicesOf(raw, space, keys);
+  const sysctls = keys('sysctl').map((key) => normalSysctl(present({ space, key, value: String(raw.sysctl?.[key]) })));
+  return { links, fdb, routes, rules, neighbours, services, sysctls };
 }
 
 function configOfFile(file: RawFile, source: Source, locate: Locate): Config {
@@ -226,18 +239,18 @@ function configOfFile(file: RawFile, source: Source, locate: Locate): Config {
   const spaces = [undefined, ...namespaces].map((space) => {
     const place = placeOf(present({ space }));
     const raw = space === undefined ? file : (file.namespaces?.[space] ?? {});
-    return spaceOf(raw, space, source.keys(...place, 'links'), source.keys(...place, 'sysctl'), locate);
+    return spaceOf(raw, space, (section) => source.keys(...place, section), locate);
   });
-  const routes = spaces.flatMap((space) => space.routes ?? []);
-  const sysctls = spaces.flatMap((space) => space.sysctls ?? []);
+  const sections = (['routes', 'rules', 'neighbours', 'services', 'sysctls'] as const)
+    .map((key) => [key, spaces.flatMap((space): unknown[] => space[key])] as const)
+    .filter(([, list]) => list.length > 0);
   const dataplane = { ...file.dataplane };
   return {
     ...(Object.keys(dataplane).length === 0 ? {} : { dataplane }),
     links: spaces.flatMap(({ links }) => links),
     fdb: spaces.flatMap(({ fdb }) => fdb),
     ...(namespaces.length === 0 ? {} : { namespaces }),
-    ...(routes.length === 0 ? {} : { routes }),
-    ...(sysctls.length === 0 ? {} : { sysctls }),
+    ...Object.fromEntries(sections),
   };
 }
 

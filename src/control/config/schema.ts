@@ -14,7 +14,7 @@ export interface Schema {
   description?: string;
   type?: string | string[];
   const?: string;
-  enum?: Array<string | boolean>;
+  enum?: Array<string | number | boolean>;
   pattern?: string;
   minimum?: number;
   maximum?: number;
@@ -311,11 +311,152 @@ const ROUTE: Record<string, Schema> = {
   },
 };
 
+const PREFIX_OR_ALL = '^(all|[0-9A-Fa-f:.]+(/[0-9]{1,3})?)$';
+const PORTS = '^[0-9]{1,5}(-[0-9]{1,5})?$';
+const RULE_TYPES = ['lookup', 'goto', 'nop', 'blackhole', 'unreachable', 'prohibit'];
+const RULE: Record<string, Schema> = {
+  priority: integer('Rules are walked from the lowest one.', 0, U32, { examples: [100] }),
+  family: { title: '4 or 6', description: 'IPv6 if an address is.', enum: [4, 6], default: 4, examples: [6] },
+  not: onOff('It is for all packets but those.', false),
+  from: text('a prefix, or all', 'Source.', '10.1.0.0/16', PREFIX_OR_ALL),
+  to: text('a prefix, or all', 'Destination.', '10.2.0.0/16', PREFIX_OR_ALL),
+  iif: name('Link that a packet came in by; lo: none.', 'eth0'),
+  oif: name('Link that a socket is bound to.', 'eth0'),
+  fwmark: text(
+    'a mark, or MARK/MASK',
+    'Mark of a packet.',
+    '0x1/0xff',
+    '^(0x[0-9A-Fa-f]{1,8}|[0-9]{1,10})(/(0x[0-9A-Fa-f]{1,8}|[0-9]{1,10}))?$',
+  ),
+  tos: integer('TOS, without the two bits of ECN.', 0, 255, { examples: [16] }),
+  ipproto: integer('Protocol: 1 ICMP, 6 TCP, 17 UDP …', 0, 255, { examples: [6] }),
+  sport: text('a port, or LOW-HIGH', 'Source port.', '1024-65535', PORTS),
+  dport: text('a port, or LOW-HIGH', 'Destination port.', '443', PORTS),
+  type: {
+    title: `one of ${RULE_TYPES.join(', ')}`,
+    description: 'What becomes of a packet.',
+    enum: RULE_TYPES,
+    default: 'lookup',
+    examples: ['lookup'],
+  },
+  table: integer('Table that is looked up: 254 main, 255 local, 253 default.', 1, U32, { examples: [100] }),
+  goto: integer('Priority of the rule to go on at.', 1, U32, { examples: [200] }),
+  suppress_prefixlength: integer('Routes of at most this length do not count.', 0, 128, { examples: [0] }),
+  proto: integer('Who made it: 0 nobody says, 4 static …', 0, 255, { default: 0, examples: [4] }),
+  absent: onOff('One of those that are there at first (0, 32766, 32767) has been taken away.', false),
+};
+
+const NEIGHBOUR: Record<string, Schema> = {
+  to: text('an address', 'Of the neighbour.', '10.0.0.9', ANY_ADDRESS),
+  dev: name('Link.', 'eth0'),
+  lladdr: mac('Its MAC address.'),
+  router: onOff('It is a router.', false),
+  proxy: onOff('The link answers for it.', false),
+  extern_learn: onOff('Another program has made it.', false),
+};
+
+function list(title: string, description: string, items: Schema, example: string): Schema {
+  return { title, description, type: 'array', items, examples: [example] };
+}
+
+const ADDRESS_ITEM = text('an address', 'IPv4.', '10.0.0.1', ANY_ADDRESS);
+const SECONDS = { examples: [3600] };
+const LEASE_HOST: Record<string, Schema> = {
+  mac: mac('Who it is.'),
+  client_id: text(
+    'hexadecimal digits',
+    'Client identifier, instead of a MAC address.',
+    '01020000000001',
+    '^[0-9A-Fa-f:]+$',
+  ),
+  address: text('an address', 'What it always gets.', '10.0.0.9', ANY_ADDRESS),
+  name: text('a name', 'Host name.', 'printer', '.'),
+};
+const DHCP_SERVER: Record<string, Schema> = {
+  subnet: text('a prefix', "Subnet; default that of the link's address.", '10.0.0.0/24', CIDR),
+  pool: list(
+    'a list of two addresses',
+    'First and last address that it gives.',
+    ADDRESS_ITEM,
+    '[10.0.0.10, 10.0.0.99]',
+  ),
+  router: list(
+    'a list of addresses',
+    "Routers that it tells; default the link's own address, empty: none.",
+    ADDRESS_ITEM,
+    '[10.0.0.1]',
+  ),
+  dns: list('a list of addresses', 'Name servers that it tells.', ADDRESS_ITEM, '[10.0.0.1]'),
+  domain: text('a domain', 'Domain that it tells.', 'example.net', '.'),
+  mtu: integer('MTU that it tells.', 68, 65_535, { examples: [1400] }),
+  lease_s: integer('s that a lease lasts; 4294967295: for ever.', 60, U32, { default: 3600, ...SECONDS }),
+  hosts: ref('lease_hosts'),
+};
+const DHCP_CLIENT: Record<string, Schema> = {
+  hostname: text('a name', 'Name that it tells the server.', 'web', '.'),
+  metric: integer('Metric of the default route.', 0, U32, { default: 0, examples: [100] }),
+};
+const RA_PREFIX: Record<string, Schema> = {
+  prefix: text('an IPv6 prefix', 'What is advertised.', '2001:db8::/64', CIDR),
+  valid: integer('s that addresses are valid; 4294967295: for ever.', 0, U32, { default: 86_400, ...SECONDS }),
+  preferred: integer('s that addresses are preferred.', 0, U32, { default: 14_400, ...SECONDS }),
+  on_link: onOff('Its addresses are on the link.', true),
+  autonomous: onOff('Hosts make addresses of it.', true),
+};
+const RADV: Record<string, Schema> = {
+  prefixes: ref('ra_prefixes'),
+  min_interval: integer('s between two advertisements at least.', 3, 1350, { examples: [200] }),
+  max_interval: integer('s between two advertisements at most.', 4, 1800, { default: 600, examples: [600] }),
+  lifetime: integer('s as a default router; 0: it is none.', 0, 9000, { examples: [1800] }),
+  preference: {
+    title: 'low, medium or high',
+    description: 'Preference as a default router (RFC 4191).',
+    enum: ['low', 'medium', 'high'],
+    default: 'medium',
+    examples: ['high'],
+  },
+  hop_limit: integer('Hop limit that hosts use.', 0, 255, { default: 64, examples: [64] }),
+  managed: onOff('Addresses come from DHCPv6.', false),
+  other: onOff('Other settings come from DHCPv6.', false),
+  mtu: integer('MTU of the link.', 1280, 65_535, { examples: [1500] }),
+  reachable_ms: integer('How long hosts take a neighbour to be reachable, in ms; 0: as they like.', 0, 3_600_000, {
+    default: 0,
+    examples: [30_000],
+  }),
+  retrans_ms: integer('How long hosts wait for an answer, in ms; 0: as they like.', 0, U32, {
+    default: 0,
+    examples: [1000],
+  }),
+  dns: list(
+    'a list of addresses',
+    'Name servers.',
+    text('an IPv6 address', 'Name server.', '2001:db8::1', ANY_ADDRESS),
+    "['2001:db8::1']",
+  ),
+  search: list('a list of domains', 'Search list.', text('a domain', 'Domain.', 'example.net', '.'), '[example.net]'),
+};
+
+/** A section of services: options by link. */
+function services(title: string, description: string, options: string): Schema {
+  return {
+    title,
+    description,
+    type: ['object', 'null'],
+    propertyNames: { type: 'string', pattern: NAME },
+    additionalProperties: ref(options),
+  };
+}
+
 const SPACE: Record<string, Schema> = {
   sysctl: ref('sysctl'),
   links: ref('links'),
   routes: ref('routes'),
+  rules: ref('rules'),
+  neighbours: ref('neighbours'),
   fdb: ref('fdb'),
+  dhcp_servers: ref('dhcp_servers'),
+  dhcp_clients: ref('dhcp_clients'),
+  radv: ref('radv'),
 };
 
 function when(type: string): Schema {
@@ -328,7 +469,7 @@ function when(type: string): Schema {
 
 export const SCHEMA: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
-  title: 'a map of links, namespaces, routes, sysctl, fdb and dataplane',
+  title: 'a map of links, namespaces, routes and more',
   description: 'Configuration of Sluice: sluice up -c FILE, sluice config apply FILE.',
   type: ['object', 'null'],
   properties: { dataplane: ref('dataplane'), ...SPACE, namespaces: ref('namespaces') },
@@ -376,6 +517,23 @@ export const SCHEMA: Schema = {
     route: object('a map', ROUTE, ['to']),
     nexthops: { title: 'a list of next hops', type: ['array', 'null'], items: ref('nexthop') },
     nexthop: object('a map', HOP),
+    rules: { title: 'a list of rules', type: ['array', 'null'], items: ref('rule') },
+    rule: object('a map', RULE, ['priority']),
+    neighbours: { title: 'a list of neighbours', type: ['array', 'null'], items: ref('neighbour') },
+    neighbour: object('a map', NEIGHBOUR, ['to', 'dev']),
+    dhcp_servers: services('a map of DHCP servers by link', 'DHCPv4 servers.', 'dhcp_server'),
+    dhcp_server: { ...object('a map', DHCP_SERVER), type: ['object', 'null'] },
+    lease_hosts: { title: 'a list of hosts', type: ['array', 'null'], items: ref('lease_host') },
+    lease_host: {
+      ...object('a map', LEASE_HOST, ['address']),
+      description: 'A host that always gets the same address.',
+    },
+    dhcp_clients: services('a map of DHCP clients by link', 'DHCPv4 clients.', 'dhcp_client'),
+    dhcp_client: { ...object('a map', DHCP_CLIENT), type: ['object', 'null'] },
+    radv: services('a map of router advertisements by link', 'IPv6 router advertisements.', 'advertiser'),
+    advertiser: { ...object('a map', RADV), type: ['object', 'null'] },
+    ra_prefixes: { title: 'a list of prefixes', type: ['array', 'null'], items: ref('ra_prefix') },
+    ra_prefix: object('a map', RA_PREFIX, ['prefix']),
     sysctl: {
       title: 'a map of sysctls by name',
       description: 'Settings of the IP stack, under their Linux names: net.ipv4.ip_forward: 1.',
@@ -388,6 +546,9 @@ export const SCHEMA: Schema = {
       propertyNames: { type: 'string', pattern: '^[^/]{1,255}$' },
       additionalProperties: ref('namespace'),
     },
-    namespace: { ...object('a map of links, routes, sysctl and fdb', SPACE), type: ['object', 'null'] },
+    namespace: {
+      ...object('a map of links, routes and more', SPACE),
+      type: ['object', 'null'],
+    },
   },
 };

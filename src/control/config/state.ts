@@ -2,7 +2,16 @@
  * The running state as a configuration: what commands built, and so what `config save` keeps.
  */
 import { LinkFlag } from '../../core/links.js';
-import type { AddLink, AddressInfo, FdbInfo, RouteInfo } from '../api.js';
+import type {
+  AddLink,
+  AddressInfo,
+  EndpointRequest,
+  Family,
+  FdbInfo,
+  NeighbourInfo,
+  RouteInfo,
+  RuleInfo,
+} from '../api.js';
 import { type Link, macText } from '../link.js';
 import { ADDR_GEN_MODE } from '../sysctl-tables.js';
 import { addressesOf, routesOf, type SysctlConfig } from './inet.js';
@@ -20,6 +29,9 @@ import {
   referenceFrom,
   type StationConfig,
 } from './model.js';
+import { neighboursOf } from './neighbours.js';
+import { rulesOf } from './rules.js';
+import { servicesFrom } from './services.js';
 
 /** A link, and what its port was asked to be: `device` alone does not tell the words of `peer`, and goes with the device. */
 export type BuiltLink = Link & { tap?: NonNullable<AddLink['tap']>; packet?: NonNullable<AddLink['packet']> };
@@ -80,7 +92,7 @@ function spaceOf({ namespace }: Link): string | undefined {
   return namespace.isHost ? undefined : namespace.name;
 }
 
-function linkOf(link: BuiltLink, hasAllAddresses: boolean, addresses: readonly AddressInfo[]): LinkConfig {
+function linkOf(link: BuiltLink, hasAllAddresses: boolean, inet: BuiltInet): LinkConfig {
   const { name, kind, master, bridge, pcap, port, vlan } = link;
   const isKept = link.isAddressSet || (hasAllAddresses && !BORROWERS.has(kind));
   return normalLink(
@@ -90,11 +102,11 @@ function linkOf(link: BuiltLink, hasAllAddresses: boolean, addresses: readonly A
       space: spaceOf(link),
       address: isKept ? macText(link.address) : undefined,
       addr_gen_mode: link.settings.words6[ADDR_GEN_MODE] === 1 ? 'none' : undefined,
-      addresses: addressesOf(addresses, name),
+      addresses: addressesOf(inet.addresses(link), name),
       peer: referTo(link, link.peer),
       link: referTo(link, vlan?.lower),
       vlan: vlan === undefined ? undefined : { id: vlan.id, protocol: vlan.protocol },
-      mtu: link.isMtuSet ? link.mtu : undefined,
+      mtu: link.isMtuSet ? inet.mtu(link) : undefined,
       up: link.isUp,
       master: master?.name,
       bridge: bridge === undefined ? undefined : bridgeOf(bridge),
@@ -153,12 +165,27 @@ export type StationInfo = FdbInfo & { space?: string };
 export interface BuiltInet {
   namespaces: string[];
   addresses(link: BuiltLink): AddressInfo[];
+  /** The MTU that a link has when it has none by a lease. */
+  mtu(link: BuiltLink): number;
   /** Each with its namespace. */
   routes: Array<{ space?: string; routes: RouteInfo[] }>;
+  rules: Array<{ space?: string; family: Family; rules: RuleInfo[] }>;
+  neighbours: Array<{ space?: string; neighbours: NeighbourInfo[] }>;
+  /** The requests that would make them anew. */
+  services: Array<{ space?: string; services: EndpointRequest[] }>;
   sysctls: SysctlConfig[];
 }
 
-export const NO_INET: BuiltInet = { namespaces: [], addresses: () => [], routes: [], sysctls: [] };
+export const NO_INET: BuiltInet = {
+  namespaces: [],
+  addresses: () => [],
+  mtu: (link) => link.mtu,
+  routes: [],
+  rules: [],
+  neighbours: [],
+  services: [],
+  sysctls: [],
+};
 
 /** Every namespace has a `lo`: it is told of if somebody has changed it. */
 function isSaid(link: LinkConfig): boolean {
@@ -166,13 +193,16 @@ function isSaid(link: LinkConfig): boolean {
   return kind !== 'lo' || Object.keys(rest).length > 0;
 }
 
-function inetOf({ namespaces, routes, sysctls }: BuiltInet): Partial<Config> {
-  const own = routes.flatMap(({ space, routes: infos }) => routesOf(infos, space));
-  return {
-    ...(namespaces.length === 0 ? {} : { namespaces }),
-    ...(own.length === 0 ? {} : { routes: own }),
-    ...(sysctls.length === 0 ? {} : { sysctls }),
+function inetOf({ namespaces, routes, rules, neighbours, services, sysctls }: BuiltInet): Partial<Config> {
+  const sections: Record<string, unknown[]> = {
+    namespaces,
+    routes: routes.flatMap((one) => routesOf(one.routes, one.space)),
+    rules: rules.flatMap((one) => rulesOf(one.rules, one.family, one.space)),
+    neighbours: neighbours.flatMap((one) => neighboursOf(one.neighbours, one.space)),
+    services: services.flatMap((one) => servicesFrom(one.services, one.space)),
+    sysctls,
   };
+  return Object.fromEntries(Object.entries(sections).filter(([, list]) => list.length > 0));
 }
 
 /** `stations`: the whole FDB, as `fdb.list` answers. */
@@ -183,7 +213,7 @@ export function configOf(
   inet = NO_INET,
 ): Config {
   const set = differing<DataplaneConfig>(dataplane, DATAPLANE_DEFAULTS);
-  const built = links.map((link) => linkOf(link, false, inet.addresses(link))).filter(isSaid);
+  const built = links.map((link) => linkOf(link, false, inet)).filter(isSaid);
   const sysctls = inet.sysctls
     .filter(({ value, initial }) => value !== initial)
     .map(({ space, key, value }) => present<SysctlConfig>({ space, key, value }));
@@ -197,6 +227,6 @@ export function configOf(
 
 /** The same with the MAC addresses that ports have by chance: what must be put back if a change fails. */
 export function exactConfigOf(links: BuiltLink[], stations: StationInfo[], inet = NO_INET): Config {
-  const built = links.map((link) => linkOf(link, true, inet.addresses(link))).filter(isSaid);
+  const built = links.map((link) => linkOf(link, true, inet)).filter(isSaid);
   return { links: built, fdb: stationsOf(links, stations), ...inetOf(inet) };
 }

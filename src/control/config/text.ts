@@ -5,6 +5,9 @@ import { Document, isMap, isScalar, isSeq, type Pair, type Scalar, visit } from 
 import type { NextHop } from '../api.js';
 import type { AddressConfig, RouteConfig } from './inet.js';
 import { type Config, type LinkConfig, present, type StationConfig } from './model.js';
+import { neighbourText } from './neighbours.js';
+import { ruleText } from './rules.js';
+import { servicesText } from './services.js';
 
 /** Whole seconds as such, else milliseconds. */
 function timeText(cs: number): string {
@@ -81,8 +84,8 @@ function stationText({ mac, dev, state, sticky }: StationConfig): object {
   return present({ mac, dev, state, sticky });
 }
 
-const SHORT = new Set(['addr', 'storm', 'nexthops']);
-const LISTS = new Set(['fdb', 'routes']);
+const SHORT = new Set(['addr', 'storm', 'nexthops', 'pool', 'router', 'dns', 'search']);
+const LISTS = new Set(['fdb', 'routes', 'rules', 'neighbours', 'hosts', 'prefixes']);
 
 function keyText({ key }: Pair): string {
   return isScalar(key) ? String(key.value) : '';
@@ -101,17 +104,20 @@ function style(document: Document): void {
 }
 
 /** What is in one namespace. */
-function spaceText({ links, fdb, routes = [], sysctls = [] }: Config, space: string | undefined): object {
-  const isOf = (one: { space?: string }): boolean => one.space === space;
-  const [ownLinks, ownRoutes, ownSysctls] = [links.filter(isOf), routes.filter(isOf), sysctls.filter(isOf)];
-  const stations = fdb.filter(isOf);
+function spaceText(config: Config, space: string | undefined): object {
+  const own = <T extends { space?: string }>(list: T[] = []): T[] => list.filter((one) => one.space === space);
+  const [ownLinks, ownRoutes, ownSysctls] = [own(config.links), own(config.routes), own(config.sysctls)];
+  const [rules, neighbours, stations] = [own(config.rules), own(config.neighbours), own(config.fdb)];
   return {
     ...(ownSysctls.length === 0
       ? {}
       : { sysctl: new Map(ownSysctls.map(({ key, value }) => [key, valueText(value)])) }),
     ...(ownLinks.length === 0 ? {} : { links: new Map(ownLinks.map((link) => [link.name, linkText(link)])) }),
     ...(ownRoutes.length === 0 ? {} : { routes: ownRoutes.map(routeText) }),
+    ...(rules.length === 0 ? {} : { rules: rules.map(ruleText) }),
+    ...(neighbours.length === 0 ? {} : { neighbours: neighbours.map(neighbourText) }),
     ...(stations.length === 0 ? {} : { fdb: stations.map(stationText) }),
+    ...servicesText(own(config.services)),
   };
 }
 

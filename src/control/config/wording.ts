@@ -30,7 +30,10 @@ const OTHER_NAMES: Record<string, string> = {
   output: 'write',
   interfaces: 'links',
   stations: 'fdb',
-  neighbors: 'fdb',
+  neighbors: 'neighbours',
+  rule: 'rules',
+  dhcp_server: 'dhcp_servers',
+  dhcp_client: 'dhcp_clients',
 };
 
 /** Kinds that are to come. */
@@ -104,11 +107,18 @@ function wrongType(value: unknown): string {
 
 /** Of maps and lists, by their titles: what one looks like. */
 const SHAPES: Record<string, string> = {
-  'a map of links, namespaces, routes, sysctl, fdb and dataplane': 'links: {br0: {type: bridge}}',
-  'a map of links, routes, sysctl and fdb': '{links: {eth0: {type: dummy}}}',
+  'a map of links, namespaces, routes and more': 'links: {br0: {type: bridge}}',
+  'a map of links, routes and more': '{links: {eth0: {type: dummy}}}',
   'a map of namespaces by name': '{red: {links: {eth0: {type: dummy}}}}',
   'a map of sysctls by name': '{net.ipv4.ip_forward: 1}',
   'a list of routes': '[{to: default, via: 10.0.0.2}]',
+  'a list of rules': '[{priority: 100, from: 10.1.0.0/16, table: 100}]',
+  'a list of neighbours': '[{to: 10.0.0.9, dev: eth0, lladdr: 02:00:00:00:00:09}]',
+  'a list of hosts': '[{mac: 02:00:00:00:00:09, address: 10.0.0.9}]',
+  'a list of prefixes': '[{prefix: 2001:db8::/64}]',
+  'a map of DHCP servers by link': '{br0: {pool: [10.0.0.10, 10.0.0.99]}}',
+  'a map of DHCP clients by link': '{eth0: {}}',
+  'a map of router advertisements by link': '{br0: {}}',
   'a list of next hops': '[{via: 10.0.0.2}, {via: 10.0.0.3}]',
   'an address': '10.0.0.1/24',
   'a map of links by name': '{br0: {type: bridge}}',

@@ -25,7 +25,7 @@ export class LeasedLink {
   private socket: Socket | undefined;
   private isRunning = false;
   /** MTU of the link before a lease changed it. */
-  private ownMtu: number | undefined;
+  ownMtu: number | undefined;
   /** Changes of the link are made one after the other. */
   private last: Promise<void> = Promise.resolve();
   /** By a request: what is changed then is part of it, and does not wait for its end. */

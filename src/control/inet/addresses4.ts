@@ -13,35 +13,23 @@
 import { AddressFlag, Scope, Address4 as Word } from '../../route/addresses.js';
 import { RouteType } from '../../route/fib.js';
 import type { AddressInfo, ChangeAddress } from '../api.js';
-import type { Call } from '../engine-thread.js';
+import { type Address, Addresses } from './addresses.js';
 import { type InetLink, isLoopback } from './host.js';
 import { formatKey, parseKey } from './keys.js';
-import {
-  checkLifetimes,
-  FOREVER,
-  isDeprecated,
-  isOver,
-  type Lifetimes,
-  lifetimeFlags,
-  lifetimesLeft,
-  nextEnd,
-} from './lifetime.js';
+import { checkLifetimes, FOREVER, lifetimeFlags, lifetimesLeft } from './lifetime.js';
 import { refuse } from './refused.js';
-import type { Stack } from './stack.js';
 
 const MIN_MTU = 68;
 const LOOPBACK = 0x7f000001;
 const LABEL_BYTES = 16;
 
-export interface Address4 extends Lifetimes {
+export interface Address4 extends Address {
   local: number;
   /** The other end; without one the address itself. */
   peer: number;
   length: number;
   broadcast: number;
   scope: number;
-  /** AddressFlag: SECONDARY, DEPRECATED, PERMANENT. */
-  flags: number;
   label: string;
   metric: number;
   hasPrefixRoute: boolean;
@@ -56,6 +44,9 @@ const maskOf = (length: number): number => (length === 0 ? 0 : -1 << (32 - lengt
 const isZeronet = (address: number): boolean => address === 0;
 
 const isSecondary = ({ flags }: Address4): boolean => (flags & AddressFlag.SECONDARY) !== 0;
+
+/** `lo` always has room for its own. */
+const takesRoom = (link: InetLink, { local }: Address4): boolean => !(isLoopback(link) && local === LOOPBACK);
 
 const text = (address: number): string => formatKey(Int32Array.of(address));
 
@@ -85,18 +76,8 @@ function parse(what: string): { address: number; length: number; hasLength: bool
   return { address: key[0], length: bits, hasLength: length !== undefined };
 }
 
-export class Addresses4 {
-  private readonly lists = new Map<InetLink, Address4[]>();
-  /** Links whose list the engine has not been told. */
-  private readonly unwritten = new Set<InetLink>();
-  /** Links with addresses that do not last for ever. */
-  private readonly aging = new Set<InetLink>();
-
-  constructor(private readonly stack: Stack) {}
-
-  of(link: InetLink): readonly Address4[] {
-    return this.lists.get(link) ?? [];
-  }
+export class Addresses4 extends Addresses<Address4> {
+  protected readonly method = 'setAddresses4';
 
   // --- commands ---------------------------------------------------------------------------------------
 
@@ -161,16 +142,8 @@ export class Addresses4 {
       address.metric = wanted.metric;
     }
     address.protocol = wanted.protocol;
-    this.setLifetimes(link, address, wanted.valid, wanted.preferred);
+    this.renew(link, address, wanted);
     this.tell(link, address, false);
-    this.unwritten.add(link);
-  }
-
-  private setLifetimes(link: InetLink, address: Address4, valid: number, preferred: number): void {
-    const kept = address.flags & ~(AddressFlag.PERMANENT | AddressFlag.DEPRECATED);
-    Object.assign(address, { valid, preferred, since: this.stack.host.now() });
-    this.aging.add(link);
-    address.flags = kept | lifetimeFlags(valid, preferred);
   }
 
   private changeMetric(link: InetLink, address: Address4, metric: number): void {
@@ -207,7 +180,7 @@ export class Addresses4 {
 
   private insert(link: InetLink, address: Address4): void {
     if (address.local === 0) return;
-    const list = this.lists.get(link) ?? [];
+    const list = this.of(link);
     let afterPrimaries = 0;
     for (const [i, other] of list.entries()) {
       if (!isSecondary(other) && address.scope <= other.scope) afterPrimaries = i + 1;
@@ -217,10 +190,8 @@ export class Addresses4 {
         refuse('EINVAL', 'its subnet has another scope', 'leave out the scope', 'ipv4: Invalid scope value');
       address.flags |= AddressFlag.SECONDARY;
     }
-    list.splice(isSecondary(address) ? list.length : afterPrimaries, 0, address);
-    this.lists.set(link, list);
-    if (address.valid !== FOREVER || address.preferred !== FOREVER) this.aging.add(link);
-    this.unwritten.add(link);
+    if (takesRoom(link, address)) this.stack.addressRoom.take();
+    this.enlist(link, address, isSecondary(address) ? list.length : afterPrimaries);
     this.tell(link, address, false);
     this.addRoutes(link, address);
     this.stack.routes4.linkUp(link, 'link');
@@ -275,6 +246,7 @@ export class Addresses4 {
 
   /** An address is out of the list: its routes go, and with the last one all routes of the link. */
   private drop(link: InetLink, address: Address4): void {
+    if (takesRoom(link, address)) this.stack.addressRoom.giveBack();
     this.unwritten.add(link);
     this.tell(link, address, true);
     this.removeRoutes(link, address, undefined);
@@ -312,25 +284,25 @@ export class Addresses4 {
   private removeRoutes(link: InetLink, address: Address4, replaced: Address4 | undefined): void {
     const { routes4 } = this.stack;
     const mask = maskOf(address.length);
-    const any = address.peer & mask;
-    const all = address.peer | ~mask;
+    const zeros = address.peer & mask;
+    const ones = address.peer | ~mask;
     let primary = address;
     let hasSubnet = false;
     if (isSecondary(address)) {
-      const found = this.primaryOf(link, any, address.length);
+      const found = this.primaryOf(link, zeros, address.length);
       if (found === undefined || (replaced !== undefined && replaced !== found)) return;
       primary = found;
-    } else if (!isZeronet(any) && (any !== address.local || address.length < 32)) {
+    } else if (!isZeronet(zeros) && (zeros !== address.local || address.length < 32)) {
       const type = isLoopback(link) ? RouteType.LOCAL : RouteType.UNICAST;
-      if (address.hasPrefixRoute) routes4.removeMagic(type, any, address.length, link, primary.local, address.metric);
+      if (address.hasPrefixRoute) routes4.removeMagic(type, zeros, address.length, link, primary.local, address.metric);
       hasSubnet = true;
     }
     const kept = this.keptBy(link, address, primary, replaced);
     const broadcast = (to: number): void => routes4.removeMagic(RouteType.BROADCAST, to, 32, link, primary.local, 0);
     if (!kept.broadcast) broadcast(address.broadcast);
     if (hasSubnet && address.length < 31) {
-      if (!kept.all) broadcast(all);
-      if (!kept.any) broadcast(any);
+      if (!kept.ones) broadcast(ones);
+      if (!kept.zeros) broadcast(zeros);
     }
     if (kept.local) return;
     routes4.removeMagic(RouteType.LOCAL, address.local, 32, link, primary.local, 0);
@@ -344,11 +316,11 @@ export class Addresses4 {
     address: Address4,
     primary: Address4,
     replaced: Address4 | undefined,
-  ): { local: boolean; broadcast: boolean; all: boolean; any: boolean } {
+  ): { local: boolean; broadcast: boolean; ones: boolean; zeros: boolean } {
     const mask = maskOf(address.length);
-    const any = address.peer & mask;
-    const all = address.peer | ~mask;
-    const kept = { local: false, broadcast: false, all: false, any: false };
+    const zeros = address.peer & mask;
+    const ones = address.peer | ~mask;
+    const kept = { local: false, broadcast: false, ones: false, zeros: false };
     for (const other of this.sharing(link, address, primary, replaced)) {
       const own = [other.broadcast];
       kept.local ||= address.local === other.local;
@@ -356,8 +328,8 @@ export class Addresses4 {
       const isNet = !isSecondary(other) && other.length < 31 && !isZeronet(other.peer & otherMask);
       if (isNet) own.push(other.peer | ~otherMask, other.peer & otherMask);
       kept.broadcast ||= own.includes(address.broadcast);
-      kept.all ||= own.includes(all);
-      kept.any ||= own.includes(any);
+      kept.ones ||= own.includes(ones);
+      kept.zeros ||= own.includes(zeros);
     }
     return kept;
   }
@@ -397,11 +369,6 @@ export class Addresses4 {
     this.lists.delete(link);
   }
 
-  forget(link: InetLink): void {
-    this.unwritten.delete(link);
-    this.aging.delete(link);
-  }
-
   mtuChanged(link: InetLink): void {
     if (link.mtu < MIN_MTU) this.clear(link);
   }
@@ -417,42 +384,9 @@ export class Addresses4 {
     }
   }
 
-  // --- time ---------------------------------------------------------------------------------------------------
+  // --- as others have them -----------------------------------------------------------------------------------
 
-  /** ms until an address is deprecated, or ends; Infinity: none is. */
-  nextEnd(now: number): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const link of this.aging)
-      for (const address of this.of(link)) next = Math.min(next, nextEnd(address, address.flags, now));
-    return next;
-  }
-
-  /** Deprecates and removes what is due. */
-  expire(now: number): void {
-    for (const link of [...this.aging]) {
-      for (const address of [...this.of(link)]) this.age(link, address, now);
-      if (!Number.isFinite(Math.min(...this.of(link).map((address) => nextEnd(address, address.flags, now)))))
-        this.aging.delete(link);
-    }
-  }
-
-  private age(link: InetLink, address: Address4, now: number): void {
-    if (!this.of(link).includes(address)) return;
-    if (isOver(address, now)) return this.remove(link, address);
-    if ((address.flags & AddressFlag.DEPRECATED) !== 0 || !isDeprecated(address, now)) return;
-    address.flags |= AddressFlag.DEPRECATED;
-    this.unwritten.add(link);
-    this.tell(link, address, false);
-  }
-
-  // --- what others are told -------------------------------------------------------------------------------------
-
-  write(calls: Call[]): void {
-    for (const link of this.unwritten) calls.push(['setAddresses4', link.number, this.wordsOf(link)]);
-    this.unwritten.clear();
-  }
-
-  private wordsOf(link: InetLink): Int32Array {
+  protected wordsOf(link: InetLink): Int32Array {
     const list = this.of(link);
     const words = new Int32Array(list.length * Word.WORDS);
     for (const [i, { local, length, broadcast, peer, scope, flags }] of list.entries())
@@ -460,11 +394,7 @@ export class Addresses4 {
     return words;
   }
 
-  list(link: InetLink): AddressInfo[] {
-    return this.of(link).map((address) => this.info(address));
-  }
-
-  private info(address: Address4): AddressInfo {
+  info(address: Address4): AddressInfo {
     const { valid, preferred } = lifetimesLeft(address, this.stack.host.now());
     const { flags } = address;
     return {
@@ -484,15 +414,6 @@ export class Addresses4 {
       valid_life_time: valid,
       preferred_life_time: preferred,
     };
-  }
-
-  private tell(link: InetLink, address: Address4, deleted: boolean): void {
-    this.stack.tell(deleted, () => ({
-      object: 'address',
-      index: link.ifindex,
-      dev: link.name,
-      address: this.info(address),
-    }));
   }
 }
 

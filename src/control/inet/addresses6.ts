@@ -13,24 +13,14 @@
 import { AddressFlag, Scope, Address6 as Word } from '../../route/addresses.js';
 import { RouteType } from '../../route/fib.js';
 import type { AddressInfo, ChangeAddress } from '../api.js';
-import type { Call } from '../engine-thread.js';
+import { type Address, Addresses } from './addresses.js';
 import { type InetLink, isLoopback, isRunning } from './host.js';
 import { type Info, isZero, sameWords } from './info.js';
 import { bytesOfKey, covers, formatKey, maskKey, parseKey, TableId } from './keys.js';
-import {
-  checkLifetimes,
-  FOREVER,
-  isDeprecated,
-  isOver,
-  type Lifetimes,
-  lifetimeFlags,
-  lifetimesLeft,
-  nextEnd,
-} from './lifetime.js';
+import { checkLifetimes, FOREVER, type Lifetimes, lifetimeFlags, lifetimesLeft } from './lifetime.js';
 import { refuse } from './refused.js';
 import { Protocol } from './route-spec.js';
 import { ADDRCONF_METRIC, isLinkLocal, isLoopback6, isMulticast6 } from './routes6.js';
-import type { Stack } from './stack.js';
 
 const MIN_MTU = 1280;
 const LOOPBACK = Int32Array.of(0, 0, 0, 1);
@@ -47,14 +37,12 @@ export const enum Flag6 {
   NOPREFIXROUTE = 0x200,
 }
 
-export interface Address6 extends Lifetimes {
+export interface Address6 extends Address {
   local: Int32Array;
   length: number;
   /** The other end; without one undefined. */
   peer: Int32Array | undefined;
   scope: number;
-  /** AddressFlag and Flag6. */
-  flags: number;
   metric: number;
   protocol: number;
   /** Its local route is there: it may be used. */
@@ -101,19 +89,10 @@ const isPrefixRoute = (link: InetLink): ((info: Info) => boolean) => {
   return ({ hops }) => hops.length === 1 && hops[0].link === link && hops[0].family === 0;
 };
 
-export class Addresses6 {
-  private readonly lists = new Map<InetLink, Address6[]>();
-  private readonly unwritten = new Set<InetLink>();
-  /** Links with addresses that do not last for ever. */
-  private readonly aging = new Set<InetLink>();
+export class Addresses6 extends Addresses<Address6> {
+  protected readonly method = 'setAddresses6';
   /** Links that are ready (IF_READY). */
   private readonly ready = new Set<InetLink>();
-
-  constructor(private readonly stack: Stack) {}
-
-  of(link: InetLink): readonly Address6[] {
-    return this.lists.get(link) ?? [];
-  }
 
   find(link: InetLink, key: Int32Array): Address6 | undefined {
     return this.of(link).find(({ local }) => sameWords(local, key));
@@ -221,27 +200,27 @@ export class Addresses6 {
       refuse('EADDRNOTAVAIL', "it is lo's", hint, 'ipv6: Cannot assign loopback address on this device');
   }
 
-  /** Gives a link an address; refused where it has it. What is absent of it has the kernel's defaults. */
-  add(link: InetLink, wanted: NewAddress6): Address6 {
+  /**
+   * Gives a link an address; refused where it has it. What is absent of it has the kernel's defaults. `bringsPrefix`: its prefix's
+   * route comes with it; that of an autoconfigured address has come by itself, as the router said.
+   */
+  add(link: InetLink, wanted: NewAddress6, bringsPrefix = true): Address6 {
     const address = this.complete(wanted);
     this.addMulticastRoute(link);
     this.checkNew(link, address);
     if (!has(address, Flag6.NODAD)) address.flags |= AddressFlag.TENTATIVE;
-    this.enlist(link, address);
-    if (!has(address, Flag6.NOPREFIXROUTE)) this.addPrefixRoute(link, address);
+    this.place(link, address);
+    if (bringsPrefix && !has(address, Flag6.NOPREFIXROUTE)) this.addPrefixRoute(link, address);
     if (!has(address, Flag6.NODAD)) this.tell(link, address, false);
     this.startDad(link, address);
     return address;
   }
 
   /** Before the first of no greater scope: so the newest global address comes first. */
-  private enlist(link: InetLink, address: Address6): void {
-    const list = this.lists.get(link) ?? [];
+  private place(link: InetLink, address: Address6): void {
+    const list = this.of(link);
     const at = list.findIndex(({ local }) => reachOf(address.local) >= reachOf(local));
-    list.splice(at < 0 ? list.length : at, 0, address);
-    this.lists.set(link, list);
-    if (address.valid !== FOREVER || address.preferred !== FOREVER) this.aging.add(link);
-    this.unwritten.add(link);
+    this.enlist(link, address, at < 0 ? list.length : at);
   }
 
   /** inet6_addr_modify. */
@@ -250,14 +229,11 @@ export class Addresses6 {
     const { peer: oldPeer } = address;
     const isNewPeer = wanted.peer !== undefined && (oldPeer === undefined || !sameWords(oldPeer, wanted.peer));
     if (isNewPeer && oldPeer !== undefined) this.removePrefixRoute(link, oldPeer, address.length);
-    const kept = address.flags & ~(USER_FLAGS | AddressFlag.PERMANENT | AddressFlag.DEPRECATED);
-    address.flags = kept | (wanted.flags & ~AddressFlag.TENTATIVE);
-    const { valid, preferred, since, protocol } = wanted;
-    Object.assign(address, { valid, preferred, since, protocol });
-    this.aging.add(link);
+    this.renew(link, address, wanted);
+    address.flags = (address.flags & ~USER_FLAGS) | (wanted.flags & ~AddressFlag.TENTATIVE);
+    address.protocol = wanted.protocol;
     if (wanted.metric !== 0) address.metric = wanted.metric;
     if (isNewPeer) address.peer = wanted.peer;
-    this.unwritten.add(link);
     if (!has(address, AddressFlag.TENTATIVE)) this.tell(link, address, false);
     if (!has(address, Flag6.NOPREFIXROUTE)) this.renewPrefixRoutes(link, address, hadPrefixRoute);
     else if (hadPrefixRoute) this.cleanPrefixRoute(link, address);
@@ -294,11 +270,7 @@ export class Addresses6 {
 
   /** A router told of it again. */
   setLifetimes(link: InetLink, address: Address6, lifetimes: Lifetimes): void {
-    const kept = address.flags & ~(AddressFlag.PERMANENT | AddressFlag.DEPRECATED);
-    Object.assign(address, lifetimes);
-    this.aging.add(link);
-    address.flags = kept | lifetimeFlags(address.valid, address.preferred);
-    this.unwritten.add(link);
+    this.renew(link, address, lifetimes);
     if ((address.flags & AddressFlag.TENTATIVE) === 0) this.tell(link, address, false);
   }
 
@@ -495,8 +467,8 @@ export class Addresses6 {
   /** Of the kernel's own making: no prefix route, no detection, and nothing that says so. */
   private addLoopback(link: InetLink): void {
     if (this.find(link, LOOPBACK) !== undefined) return;
-    const flags = Flag6.NODAD | Flag6.NOPREFIXROUTE;
-    this.add(link, { local: LOOPBACK.slice(), length: 128, flags, protocol: PROTOCOL_LOOPBACK }).flags &= ~flags;
+    const loopback = { local: LOOPBACK.slice(), length: 128, flags: Flag6.NODAD, protocol: PROTOCOL_LOOPBACK };
+    this.add(link, loopback, false).flags &= ~Flag6.NODAD;
   }
 
   /** Those that linkReady made are under way already; to begin once more does no harm. */
@@ -543,9 +515,8 @@ export class Addresses6 {
     this.stack.addrconf()?.addressRemoved(link, bytesOfKey(address.local), this.stack.calls);
   }
 
-  forget(link: InetLink): void {
-    this.unwritten.delete(link);
-    this.aging.delete(link);
+  override forget(link: InetLink): void {
+    super.forget(link);
     this.ready.delete(link);
   }
 
@@ -581,51 +552,14 @@ export class Addresses6 {
     else if (link.isUp) this.linkUp(link);
   }
 
-  // --- time -----------------------------------------------------------------------------------------------
+  // --- as others have them ------------------------------------------------------------------------------
 
-  /** ms until an address is deprecated, or ends; Infinity: none is. */
-  nextEnd(now: number): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const link of this.aging)
-      for (const address of this.of(link)) next = Math.min(next, nextEnd(address, address.flags, now));
-    return next;
-  }
-
-  /** Deprecates and removes what is due. */
-  expire(now: number): void {
-    for (const link of [...this.aging]) {
-      for (const address of [...this.of(link)]) this.age(link, address, now);
-      if (!Number.isFinite(Math.min(...this.of(link).map((address) => nextEnd(address, address.flags, now)))))
-        this.aging.delete(link);
-    }
-  }
-
-  private age(link: InetLink, address: Address6, now: number): void {
-    if (!this.of(link).includes(address)) return;
-    if (isOver(address, now)) return this.remove(link, address);
-    if ((address.flags & AddressFlag.DEPRECATED) !== 0 || !isDeprecated(address, now)) return;
-    address.flags |= AddressFlag.DEPRECATED;
-    this.unwritten.add(link);
-    this.tell(link, address, false);
-  }
-
-  // --- what others are told -----------------------------------------------------------------------------------
-
-  write(calls: Call[]): void {
-    for (const link of this.unwritten) calls.push(['setAddresses6', link.number, this.wordsOf(link)]);
-    this.unwritten.clear();
-  }
-
-  private wordsOf(link: InetLink): Int32Array {
+  protected wordsOf(link: InetLink): Int32Array {
     const list = this.of(link);
     const words = new Int32Array(list.length * Word.WORDS);
     for (const [i, { local, length, scope, flags }] of list.entries())
       words.set([...local, length, scope, flags], i * Word.WORDS);
     return words;
-  }
-
-  list(link: InetLink): AddressInfo[] {
-    return this.of(link).map((address) => this.info(address));
   }
 
   info(address: Address6): AddressInfo {
@@ -651,15 +585,6 @@ export class Addresses6 {
       valid_life_time: valid,
       preferred_life_time: preferred,
     };
-  }
-
-  private tell(link: InetLink, address: Address6, deleted: boolean): void {
-    this.stack.tell(deleted, () => ({
-      object: 'address',
-      index: link.ifindex,
-      dev: link.name,
-      address: this.info(address),
-    }));
   }
 }
 

@@ -261,7 +261,6 @@ export class FibWriter {
     row[NextHop.WEIGHT] = hop.weight;
     row[NextHop.UPPER_BOUND] = upperBound;
     row[NextHop.FLAGS] = hop.flags & (NextHopFlag.DEAD | NextHopFlag.ONLINK | NextHopFlag.LINKDOWN);
-    row[NextHop.NEIGHBOUR] = -1;
   }
 
   private writeRoute(number: number, info: Info, length: number): void {

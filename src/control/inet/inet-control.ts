@@ -25,6 +25,7 @@ import type {
 } from '../api.js';
 import type { Call } from '../engine-thread.js';
 import type { LinkChange, SettingChange } from '../link-observer.js';
+import { AddressRoom } from './address-room.js';
 import { FibWriter } from './fib-writer.js';
 import { type Addrconf, type InetHost, type InetLink, type InetNamespace, isRunning } from './host.js';
 import type { Hop, Info } from './info.js';
@@ -48,6 +49,7 @@ export class InetControl {
   readonly tables6: InetTables6;
   private readonly stacks = new Map<InetNamespace, Stack>();
   private readonly writer: FibWriter;
+  private readonly addressRoom = new AddressRoom();
   private addrconf: Addrconf | undefined;
   private timer: NodeJS.Timeout | undefined;
   /** host.now() at which the timer looks for what has ended. */
@@ -77,7 +79,7 @@ export class InetControl {
   private stackOf(namespace: InetNamespace): Stack {
     const known = this.stacks.get(namespace);
     if (known !== undefined) return known;
-    const stack = new Stack(namespace, this.host, this.writer, () => this.addrconf);
+    const stack = new Stack(namespace, this.host, this.writer, this.addressRoom, () => this.addrconf);
     this.stacks.set(namespace, stack);
     return stack;
   }

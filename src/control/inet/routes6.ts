@@ -384,10 +384,11 @@ export class Routes6 {
   private checkOnlinkGateway(hop: HopSpec): InetLink | undefined {
     const main = this.rib.table(TableId.MAIN);
     const wanted: Wanted = { address: hop.gateway, scope: 0, oif: undefined, ignoresCarrier: true };
-    const any = lookupIn(this.rib, [main], wanted, this.ignores);
+    const best = lookupIn(this.rib, [main], wanted, this.ignores);
     const by = lookupIn(this.rib, [main], { ...wanted, oif: hop.link }, this.ignores);
-    const isAsGood = isFound(by) && (!isFound(any) || (by.length === any.length && by.info.metric === any.info.metric));
-    const outcome = isAsGood ? by : any;
+    const isAsGood =
+      isFound(by) && (!isFound(best) || (by.length === best.length && by.info.metric === best.info.metric));
+    const outcome = isAsGood ? by : best;
     if (!isFound(outcome) || outcome.length === 0) return hop.link;
     const { info, hop: index } = outcome;
     if (!info.isReject && (info.hops[index]?.link !== hop.link || info.type !== RouteType.UNICAST))

@@ -4,6 +4,7 @@
  */
 import type { Family, MonitorEvent, RouteInfo } from '../api.js';
 import type { Call } from '../engine-thread.js';
+import type { AddressRoom } from './address-room.js';
 import { Addresses4 } from './addresses4.js';
 import { Addresses6 } from './addresses6.js';
 import type { FibWriter } from './fib-writer.js';
@@ -36,6 +37,7 @@ export class Stack {
     readonly namespace: InetNamespace,
     readonly host: InetHost,
     readonly writer: FibWriter,
+    readonly addressRoom: AddressRoom,
     readonly addrconf: () => Addrconf | undefined,
   ) {
     this.rib4 = new Rib(namespace, 4, writer);

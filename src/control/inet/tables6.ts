@@ -56,10 +56,10 @@ export class InetTables6 implements Tables6<InetLink & { address: Uint8Array }> 
       const lifetimes = { valid: validS, preferred: Math.min(preferredS, validS), since: host.now() };
       const known = addresses6.find(link, local);
       if (known !== undefined) return addresses6.setLifetimes(link, known, lifetimes);
-      const flags = isAutoconfigured ? Flag6.MANAGETEMPADDR | Flag6.NOPREFIXROUTE : 0;
+      const flags = isAutoconfigured ? Flag6.MANAGETEMPADDR : 0;
       const protocol = isAutoconfigured ? AddressProtocol.ROUTER : AddressProtocol.LINK_LOCAL;
       try {
-        addresses6.add(link, { local, length, flags, protocol, ...lifetimes });
+        addresses6.add(link, { local, length, flags, protocol, ...lifetimes }, !isAutoconfigured);
       } catch (error) {
         // IPv6 was disabled meanwhile: nobody waits for an answer.
         if (!(error instanceof Refused)) throw error;

@@ -1,0 +1,51 @@
+/*
+ * Measurements of the engine alone: each run is a process of its own, on a processor of its own, that measures and writes one line.
+ */
+import { Bench } from 'tinybench';
+import { median, type Options, type Row, round } from './measure.js';
+import { run } from './program.js';
+
+interface Run {
+  /** Mpps. */
+  value: number;
+  /** CPU seconds per million frames. */
+  cpu: number;
+}
+
+/** Does work of so many frames for some seconds; writes the line. `check` answers the frames that were transmitted in all. */
+export function measureAlone(work: () => void, frames: number, seconds: number, check: () => number): void {
+  const bench = new Bench({ time: seconds * 1000, warmupTime: 1500 }).add('work', work);
+  const cpu = process.cpuUsage();
+  const [{ result }] = bench.runSync();
+  const { user, system } = process.cpuUsage(cpu);
+  if (result.state !== 'completed') throw new Error(`tinybench: ${result.state}`);
+  const own: Run = { value: frames / result.latency.mean / 1000, cpu: (user + system) / check() };
+  process.stdout.write(JSON.stringify(own));
+}
+
+/** Runs a file with arguments, each of which is a run of `measureAlone`. */
+export function rowAlone(
+  { name, least, goal }: Required<Pick<Row, 'name' | 'least' | 'goal'>>,
+  file: string,
+  words: number[],
+  options: Options,
+): Row {
+  const runs: Run[] = [];
+  for (let i = 0; i < options.rounds; i++) {
+    const line = run(['taskset', '-c', '1', process.execPath, file, ...[...words, options.seconds].map(String)]);
+    runs.push(JSON.parse(line) as Run);
+    options.say(`${name}: ${runs[i].value.toFixed(2)} Mpps`);
+  }
+  return {
+    name,
+    unit: 'Mpps',
+    value: round(median(runs.map(({ value }) => value))),
+    runs: runs.map(({ value }) => round(value)),
+    peer: null,
+    peer_value: null,
+    ratio: null,
+    cpu_s_per_mpkt: round(median(runs.map(({ cpu }) => cpu))),
+    least,
+    goal,
+  };
+}
