@@ -1,53 +1,49 @@
 /*
- * Longest-prefix match for IPv6: many tables, one pool. As Lpm4, with these differences:
+ * Longest-prefix match for IPv6: many tables, one pool.
  *
- *   small table   node of 8 bits ─► SKIP ─► node ─► ...           an address is a node or two deep, not sixteen
- *   large table   the same, and for 2000::/3 a wide root of 2^13 entries for its first 16 bits, from 64 KiB of nodes on
+ *   prefixes of 32 bits and more   hash of the first 32 bits ─► node of 8 bits ─► node, or SKIP ─► ...
+ *   shorter ones                   node of 8 bits ─► node, or SKIP ─► ...
  *
- * - Most nodes have few entries: lists of up to 16 marks instead of bitmaps save half of all memory. Half an Internet
- *   table (80,075 prefixes) takes 10.3 bytes a prefix if they share some thousand values, 12.3 if each has its own.
- *   With plain 16-entry nodes it would be 59, with bitmaps only 25.
- * - A burst goes through the four levels behind the wide root together, a loop for the marks of all and one for the
- *   entries of all. What has SKIPs or lies deeper, a few in a hundred, is looked up one by one.
+ * - An entry of the hash knows the longest shorter prefix as well, so that an address that it has is never looked up
+ *   elsewhere: with addresses in random prefixes 97 of 100. It costs that a prefix shorter than 32 bits visits all
+ *   entries below it.
+ * - Most nodes have few entries: lists of up to 16 marks instead of bitmaps save half of their memory. From 128 KiB
+ *   on nodes become DIRECT where that pays, node by node as in Lpm4. A fresh namespace's table takes some 350 bytes,
+ *   half an Internet table (80,075 prefixes) 29.4 bytes a prefix if they share some thousand values: 6.5 are the hash,
+ *   a quarter full.
+ * - A burst goes through the hash and two levels of nodes together, a loop for the marks of all and one for the
+ *   entries of all. What then has no answer (no entry in the hash, a SKIP, more than 48 bits), some 4 in a hundred,
+ *   is looked up one by one.
  *
- * The wide root took away two of five levels on average, and with them an eighth of the time: they are in the cache
- * anyway. Sorting nodes into those with bitmaps and those with lists before counting marks was slower than a branch,
- * and reading all covers in a loop of its own gained nothing.
+ * The longest operations with the half table, once V8 has compiled them, in milliseconds: a /16 1.0 to
+ * 1.7, ::/1 1.3; a change during the load, which includes a larger hash, 0.35; removeTable 1.7.
+ *
+ * With a wide root for the first 16 bits of 2000::/3 instead of the hash and without DIRECT nodes this reached 15.5
+ * M/s; with the hash, and DIRECT nodes for so many times the room of the shortest form, 22 (10 times, 22.7 bytes a
+ * prefix), 24.6 (16 times, 29.4 bytes) and 25.6 (24 times, 49.6 bytes). Of 46 ns for an address 10 are the hash, 13
+ * each of the two levels, and 6 the few that are looked up one by one.
  */
 import { BURST } from '../core/arena.js';
-import { Leaf, Node, PrefixNodes, poolOf, Ref } from './prefix-nodes.js';
-import { PrefixTrie, slotOf, Wide } from './prefix-trie.js';
-import type { WordPool } from './word-pool.js';
+import { Hash, PrefixHash } from './prefix-hash.js';
+import { Leaf, leaf, Node, type PrefixNodes, Ref } from './prefix-nodes.js';
+import { DEFAULT_CAPACITY, PrefixTables, type Style, Table } from './prefix-tables.js';
+import { slotOf } from './prefix-trie.js';
 
-const NONE = -1;
-
-/** Words of a table, a block of the pool; its place there is the table's number. */
-const enum Table {
-  /** The node of the first 8 bits, or 0. */
-  ROOT = 1,
-  /** The block of the wide root, of 2000::/3, or 0: then the nodes know that part, too. */
-  WIDE = 2,
-  /** The value of ::/0, or 0. */
-  DEFAULT = 3,
-  /** Words of the nodes below ROOT. */
-  SIZE = 4,
-  WORDS = 5,
-}
-
-/** A table whose nodes take more words than this gets a wide root, of 32 KiB. */
-const NARROW_WORDS = 16_384;
-const WIDE_FIRST = 0x2000;
-const WIDE_ENTRIES = 0x2000;
-/** The bits that the wide root's addresses have in common. */
-const WIDE_LENGTH = 3;
-/** Bytes. */
-const DEFAULT_CAPACITY = 64 << 20;
+const STYLE: Style = {
+  hasSkips: true,
+  // Most nodes have few entries, and a list is a third of a bitmap.
+  listMarks: 16,
+  directFactor: 16,
+  // 128 KiB.
+  largeWords: 32_768,
+};
+/** Prefixes of so many bits and more lie in the hash, or below its entries, which are of this level. */
+const HASHED = 32;
+const HASHED_LEVEL = 4;
 const VALUE_SHIFT = Leaf.VALUE_SHIFT;
-/** The most marks of a list: in IPv6's tables most nodes have few, and a list is a third of a bitmap. */
-const LIST_MARKS = 16;
 const ADDRESS_WORDS = 4;
-/** Levels below the wide root that a burst goes through together. */
-const KEY_LEVELS = 4;
+/** Levels below the hash that a burst goes through together. */
+const KEY_LEVELS = 2;
 
 /** The look-ups over one pool. As functions in a closure they have the arrays as constants. */
 function compile(nodes: PrefixNodes): Pick<Lpm6, 'lookup' | 'lookupBurst'> {
@@ -57,17 +53,41 @@ function compile(nodes: PrefixNodes): Pick<Lpm6, 'lookup' | 'lookupBurst'> {
   const $frame = new Int32Array(BURST);
   const $node = new Int32Array(BURST);
   const $place = new Int32Array(BURST);
-  /** The bits of four levels behind the wide root. */
+  /** The bits of the levels behind the hash. */
   const $key = new Int32Array(BURST);
-  const $best = new Int32Array(BURST);
+
+  /** The entry of the first 32 bits, or 0. */
+  function hashed(hash: number, key: number): number {
+    if (hash === 0) return 0;
+    const bits = words[hash + Hash.BITS];
+    const home = Math.imul(key, Hash.FACTOR) >>> (32 - bits);
+    return words[hash + Hash.PAIRS + 2 * home] === key
+      ? words[hash + Hash.PAIRS + 2 * home + 1]
+      : probe(hash, key, home);
+  }
+
+  /** The same, if it is not the pair where it belongs. */
+  function probe(hash: number, key: number, home: number): number {
+    const mask = (1 << words[hash + Hash.BITS]) - 1;
+    for (let i = home; ; i = (i + 1) & mask) {
+      const entry = words[hash + Hash.PAIRS + 2 * i + 1];
+      if (entry === 0 || words[hash + Hash.PAIRS + 2 * i] === key) return entry;
+    }
+  }
 
   function walk(table: number, keys: Int32Array, from: number): number {
-    const wide = words[table + Table.WIDE];
-    const first = keys[from];
-    const isWide = wide !== 0 && first >>> 29 === 1;
-    let best = words[table + Table.DEFAULT] << VALUE_SHIFT;
-    let entry = isWide ? words[wide + Wide.ENTRIES + (first >>> 16) - WIDE_FIRST] : words[table + Table.ROOT];
-    for (let level = isWide ? Wide.LEVEL : 0; entry < 0; level++) {
+    const entry = hashed(words[table + Table.TOP], keys[from]);
+    const best = words[table + Table.DEFAULT];
+    return entry !== 0
+      ? descend(entry, HASHED_LEVEL, best, keys, from)
+      : descend(words[table + Table.ROOT], 0, best, keys, from);
+  }
+
+  /** The value of the longest prefix from an entry of this level on. */
+  function descend(top: number, start: number, otherwise: number, keys: Int32Array, from: number): number {
+    let best = otherwise << VALUE_SHIFT;
+    let entry = top;
+    for (let level = start; entry < 0; level++) {
       const cover = words[(entry & Ref.AT) + Node.COVER];
       if (cover !== 0) best = cover;
       if ((entry & (Ref.SKIP | Ref.LIST)) === Ref.SKIP) {
@@ -90,42 +110,34 @@ function compile(nodes: PrefixNodes): Pick<Lpm6, 'lookup' | 'lookupBurst'> {
     return walk(table, $address, 0);
   }
 
-  /** The wide root's answers, to $best; returns for how many a node knows more, noted in $frame, $node and $key. */
-  function readRoot(table: number, addresses: Int32Array, n: number): number {
-    const entries = words[table + Table.WIDE] + Wide.ENTRIES - WIDE_FIRST;
-    const otherwise = words[table + Table.DEFAULT];
+  /** 1 for a node, but for a SKIP, which are few. */
+  function hasSlots(entry: number): number {
+    return (entry >>> 31) & ((entry >>> Ref.LIST_SHIFT) | ~(entry >>> Ref.SKIP_SHIFT));
+  }
+
+  /** The hash's answers; returns for how many a node knows more, noted in $frame, $node and $key. */
+  function readHash(table: number, addresses: Int32Array, out: Int32Array, n: number): number {
+    const hash = words[table + Table.TOP];
+    const pairs = hash + Hash.PAIRS;
+    const shift = 32 - words[hash + Hash.BITS];
     let deeper = 0;
     for (let i = 0; i < n; i++) {
-      const first = addresses[i * ADDRESS_WORDS];
-      if (first >>> 29 !== 1) {
-        $best[i] = walk(table, addresses, i * ADDRESS_WORDS);
-        continue;
-      }
-      const entry = words[entries + (first >>> 16)];
-      $best[i] = entry > 0 ? entry >> VALUE_SHIFT : otherwise;
+      const key = addresses[i * ADDRESS_WORDS];
+      const home = Math.imul(key, Hash.FACTOR) >>> shift;
+      const entry = words[pairs + 2 * home] === key ? words[pairs + 2 * home + 1] : probe(hash, key, home);
+      out[i] = entry > 0 ? entry >> VALUE_SHIFT : 0;
       $frame[deeper] = i;
       $node[deeper] = entry;
-      $key[deeper] = (first << 16) | (addresses[i * ADDRESS_WORDS + 1] >>> 16);
-      deeper += entry >>> 31;
+      $key[deeper] = addresses[i * ADDRESS_WORDS + 1];
+      deeper += hasSlots(entry);
     }
     return deeper;
   }
 
-  /**
-   * The covers of `n` nodes, and where the entries lie. A short loop, so that the processor overlaps the misses of
-   * many.
-   */
-  function locateAll(table: number, addresses: Int32Array, n: number): void {
+  /** Where the entries of `n` nodes lie. A short loop, so that the processor overlaps the misses of many. */
+  function locateAll(n: number): void {
     for (let i = 0; i < n; i++) {
-      const frame = $frame[i];
       const node = $node[i];
-      const cover = words[(node & Ref.AT) + Node.COVER] >> VALUE_SHIFT;
-      if ((node & (Ref.SKIP | Ref.LIST)) === Ref.SKIP) {
-        $best[frame] = walk(table, addresses, frame * ADDRESS_WORDS);
-        $place[i] = NONE;
-        continue;
-      }
-      $best[frame] = cover | ($best[frame] & ((cover - 1) >> 31));
       $place[i] = locate(node, $key[i] >>> 24);
     }
   }
@@ -134,94 +146,73 @@ function compile(nodes: PrefixNodes): Pick<Lpm6, 'lookup' | 'lookupBurst'> {
    * The entries of `n` nodes: leaves are answers, children take the nodes' place. Returns how many children there
    * are.
    */
-  function readAll(n: number): number {
+  function readAll(out: Int32Array, n: number): number {
     let deeper = 0;
     for (let i = 0; i < n; i++) {
       const frame = $frame[i];
-      const entry = entryAt($node[i], $place[i]);
+      const node = $node[i];
       const key = $key[i];
-      $best[frame] = entry > 0 ? entry >> VALUE_SHIFT : $best[frame];
+      let entry = entryAt(node, $place[i]);
+      if (entry === 0) entry = words[(node & Ref.AT) + Node.COVER];
+      out[frame] = entry > 0 ? entry >> VALUE_SHIFT : 0;
       $frame[deeper] = frame;
       $node[deeper] = entry;
       $key[deeper] = key << 8;
-      deeper += entry >>> 31;
+      deeper += hasSlots(entry);
     }
     return deeper;
   }
 
   function lookupBurst(table: number, addresses: Int32Array, out: Int32Array, n: number): void {
-    if (words[table + Table.WIDE] === 0) {
-      for (let i = 0; i < n; i++) out[i] = walk(table, addresses, i * ADDRESS_WORDS);
-      return;
+    let active = 0;
+    if (words[table + Table.TOP] === 0) out.fill(0, 0, n);
+    else active = readHash(table, addresses, out, n);
+    for (let level = 0; level < KEY_LEVELS && active > 0; level++) {
+      locateAll(active);
+      active = readAll(out, active);
     }
-    let active = readRoot(table, addresses, n);
-    for (let step = 0; step < KEY_LEVELS && active > 0; step++) {
-      locateAll(table, addresses, active);
-      active = readAll(active);
-    }
-    // Few prefixes are longer than 48 bits.
-    for (let i = 0; i < active; i++) $best[$frame[i]] = walk(table, addresses, $frame[i] * ADDRESS_WORDS);
-    for (let i = 0; i < n; i++) out[i] = $best[i];
+    // What is left has no prefix of 32 bits or more, a cover, a SKIP on its way, or one longer than 48 bits.
+    for (let i = 0; i < n; i++) if (out[i] === 0) out[i] = walk(table, addresses, i * ADDRESS_WORDS);
   }
 
   return { lookup, lookupBurst };
 }
 
-export class Lpm6 {
-  private readonly pool: WordPool;
-  private readonly nodes: PrefixNodes;
-  private readonly words: Int32Array;
-  private readonly trie: PrefixTrie;
+export class Lpm6 extends PrefixTables {
+  private readonly hash: PrefixHash;
 
   /** The value of the longest prefix of an address, 0 if there is none. */
   readonly lookup: (table: number, a: number, b: number, c: number, d: number) => number;
   /** The values for the first `n` addresses, of four words each; at most BURST. */
   readonly lookupBurst: (table: number, addresses: Int32Array, out: Int32Array, n: number) => void;
 
-  /** `capacity`: bytes that tables may use, at most 128 MiB; removals may use as much again. */
   constructor(capacity = DEFAULT_CAPACITY) {
-    this.pool = poolOf(capacity);
-    this.nodes = new PrefixNodes(this.pool, LIST_MARKS);
-    this.trie = new PrefixTrie(this.nodes, true, WIDE_FIRST, WIDE_ENTRIES);
-    this.words = this.pool.words;
+    super(capacity, STYLE);
+    this.hash = new PrefixHash(this.pool);
     const { lookup, lookupBurst } = compile(this.nodes);
     this.lookup = lookup;
     this.lookupBurst = lookupBurst;
   }
 
-  /** A table without a prefix, or -1 if there is no room. */
-  createTable(): number {
-    const table = this.pool.allocate(Table.WORDS, 0, false);
-    if (table === 0) return NONE;
-    this.words.fill(0, table + Table.ROOT, table + Table.WORDS);
-    return table;
-  }
-
-  /** Gives all its memory back; a full table takes some milliseconds. */
-  removeTable(table: number): void {
-    const root = this.words[table + Table.ROOT];
-    const wide = this.words[table + Table.WIDE];
-    if (root !== 0) this.nodes.releaseAll(root);
-    if (wide !== 0) this.trie.releaseWide(wide);
-    this.pool.release(table, Table.WORDS);
+  protected override releaseTop(hash: number): void {
+    for (let place = this.hash.next(hash, 0, 0, 0); place !== 0; place = this.hash.next(hash, 0, 0, place)) {
+      if (this.words[place] < 0) this.nodes.releaseAll(this.words[place]);
+    }
+    this.hash.release(hash);
   }
 
   /** Enters a prefix, or gives it another value (1 ... 2^24 - 1). False: there is no room, nothing has changed. */
   insert(table: number, a: number, b: number, c: number, d: number, length: number, value: number): boolean {
-    const { words, trie } = this;
-    const wide = words[table + Table.WIDE];
+    const { words } = this;
     if (length === 0) {
       words[table + Table.DEFAULT] = value;
       return true;
     }
+    const used = this.start(table);
     this.setKey(a, b, c, d);
-    if (wide !== 0 && trie.isWide() && length >= WIDE_LENGTH) return trie.insertWide(wide, length, value);
-    const used = this.pool.used;
-    const isDone = trie.insert(table + Table.ROOT, 0, length, value);
-    // It may cover the wide root's part as well.
-    if (isDone && wide !== 0 && length < WIDE_LENGTH) trie.insertWide(wide, length, value);
-    words[table + Table.SIZE] += this.pool.used - used;
-    if (wide === 0 && words[table + Table.SIZE] > NARROW_WORDS) this.widen(table);
+    const isDone = length < HASHED ? this.insertShort(table, length, value) : this.insertHashed(table, length, value);
+    this.refreshNext(table);
+    this.finish(table, used);
     return isDone;
   }
 
@@ -240,41 +231,20 @@ export class Lpm6 {
     coverLength: number,
   ): void {
     const { words, trie } = this;
-    const wide = words[table + Table.WIDE];
     if (length === 0) {
       words[table + Table.DEFAULT] = 0;
       return;
     }
+    const used = this.start(table);
     this.setKey(a, b, c, d);
-    const isWide = wide !== 0 && (trie.isWide() || length < WIDE_LENGTH);
-    if (!isWide || length < WIDE_LENGTH) {
-      const used = this.pool.used;
+    if (length >= HASHED) {
+      this.removeHashed(table, length, coverValue, coverLength);
+    } else {
       trie.remove(table + Table.ROOT, 0, length, coverValue, coverLength);
-      words[table + Table.SIZE] += this.pool.used - used;
+      this.coverHashed(table, false, coverLength > 0 ? leaf(coverValue, coverLength) : 0, length);
     }
-    if (isWide && !trie.removeWide(wide, length, coverValue, coverLength)) {
-      trie.releaseWide(wide);
-      words[table + Table.WIDE] = 0;
-    }
-  }
-
-  private widen(table: number): void {
-    const { words } = this;
-    const wide = this.trie.widen(table + Table.ROOT);
-    if (wide === 0) return;
-    const root = words[table + Table.ROOT];
-    words[table + Table.WIDE] = wide;
-    words[table + Table.SIZE] = root === 0 ? 0 : this.nodes.weigh(root);
-  }
-
-  /** Bytes that tables use now. */
-  get usedBytes(): number {
-    return this.pool.used * 4;
-  }
-
-  /** Bytes from the pool's start to the last one in use: what memory the process spends. */
-  get extentBytes(): number {
-    return this.pool.extent * 4;
+    this.refreshNext(table);
+    this.finish(table, used);
   }
 
   private setKey(a: number, b: number, c: number, d: number): void {
@@ -283,5 +253,86 @@ export class Lpm6 {
     $key[1] = b;
     $key[2] = c;
     $key[3] = d;
+  }
+
+  private insertShort(table: number, length: number, value: number): boolean {
+    if (!this.trie.insert(table + Table.ROOT, 0, length, value)) return false;
+    this.coverHashed(table, true, leaf(value, length), length);
+    return true;
+  }
+
+  private insertHashed(table: number, length: number, value: number): boolean {
+    const { words, trie } = this;
+    const place = this.placeFor(table, trie.$key[0]);
+    if (place === 0) return false;
+    if (length === HASHED) {
+      words[place] = this.nodes.changed(words[place], true, leaf(value, HASHED), HASHED);
+      return true;
+    }
+    const isDone = trie.insert(place, HASHED_LEVEL, length, value);
+    this.tidy(table, place);
+    return isDone;
+  }
+
+  /** Where the entry of the first 32 bits lies, which may be a new one; 0: there is no room. */
+  private placeFor(table: number, key: number): number {
+    const { words, hash } = this;
+    const holder = table + Table.TOP;
+    if (words[holder] === 0) words[holder] = hash.create();
+    if (words[holder] === 0) return 0;
+    const known = hash.find(words[holder], key);
+    if (known !== 0) return known;
+    const place = hash.add(holder, key);
+    if (place !== 0) words[place] = this.trie.longest(table + Table.ROOT);
+    return place;
+  }
+
+  private removeHashed(table: number, length: number, coverValue: number, coverLength: number): void {
+    const { words, trie } = this;
+    const hash = words[table + Table.TOP];
+    const place = hash === 0 ? 0 : this.hash.find(hash, trie.$key[0]);
+    if (place === 0) return;
+    if (length === HASHED) {
+      const entry = coverLength > 0 ? leaf(coverValue, coverLength) : 0;
+      words[place] = this.nodes.changed(words[place], false, entry, HASHED);
+    } else {
+      trie.remove(place, HASHED_LEVEL, length, coverValue, coverLength);
+    }
+    this.tidy(table, place);
+  }
+
+  /** As in PrefixTrie: gives some nodes the form that is best by now. */
+  private refreshNext(table: number): void {
+    const hash = this.words[table + Table.TOP];
+    const place = hash === 0 ? 0 : this.hash.visit(hash);
+    if (place !== 0 && this.words[place] < 0) this.nodes.refresh(place, KEY_LEVELS);
+  }
+
+  /** Deletes an entry of the hash that says no more than shorter prefixes do. */
+  private tidy(table: number, place: number): void {
+    const entry = this.words[place];
+    if (entry < 0 || (entry !== 0 && (entry & Leaf.DEPTH_MASK) + 1 === HASHED)) return;
+    this.hash.delete(table + Table.TOP, place);
+  }
+
+  /** A prefix shorter than HASHED comes or goes: all entries of the hash below know what covers them. */
+  private coverHashed(table: number, isComing: boolean, entry: number, length: number): void {
+    const { words, nodes, hash } = this;
+    const at = words[table + Table.TOP];
+    const key = this.trie.$key[0];
+    if (at === 0) return;
+    const keys = 2 ** (HASHED - length);
+    const mask = -keys;
+    const change = (place: number): void => {
+      words[place] = nodes.changed(words[place], isComing, entry, length);
+    };
+    if (keys > hash.span(at)) {
+      for (let place = hash.next(at, key, mask, 0); place !== 0; place = hash.next(at, key, mask, place)) change(place);
+      return;
+    }
+    for (let i = 0; i < keys; i++) {
+      const place = hash.find(at, ((key & mask) + i) | 0);
+      if (place !== 0) change(place);
+    }
   }
 }

@@ -3,18 +3,19 @@
  * slot is
  *
  *   0                       nothing: the node's `cover` holds, or that of a node above
- *   value << 4 | depth - 1  a leaf: the longest prefix of this level that covers the slot, `depth` bits into the level
- *   < 0                     a child, for what has prefixes longer than this level
+ *   value << 5 | depth - 1  a leaf: the longest prefix of this level that covers the slot, `depth` bits into the
+ *   level < 0                     a child, for what has prefixes longer than this level
  *
  * The depth is what makes changes local: a new prefix takes the slots whose leaf is not longer than itself, and an
  * old one gives back those that are as long. What a slot with a child has itself lies in the child's `cover`. So a
  * change touches one node and the covers of its children, whatever is above or below.
  *
- * A node is a block of the pool in the shortest of eight forms. Which one, the pointer to it tells (Ref), so that a
- * look-up does not read the tag:
+ * A node is a block of the pool in the shortest of eight forms, or in a ninth that is longer and faster. Which one,
+ * the pointer to it tells (Ref), so that a look-up does not read the tag:
  *
  *   BITMAP  | tag | cover | marks before each 32 slots, 8 bytes | 256 bits | entries ... | children ... |
  *   LIST    | tag | cover | up to 4, 8, 12 or 16 marks, a byte each        | entries ... | children ... |
+ *   DIRECT  | tag | cover | 256 entries | children ... |
  *
  * - EXACT: an entry for each marked slot; the others are empty. RUNS: an entry for each run of equal slots; marks are
  *   where runs start, but for the first, less 1. So in both forms an entry's number is the count of marks below the
@@ -22,13 +23,16 @@
  * - WIDE entries are words as above. NARROW ones have 16 bits: value << 3 | depth - 1 for values below 8,160, and
  *   from 0xff00 on the number of a child, whose pointer lies behind the entries. So a router whose prefixes share a
  *   few thousand routes needs little more than half the room of one that gives every prefix a value of its own.
+ * - DIRECT has a NARROW entry for each slot, so that a look-up counts nothing and loads once. Large tables have it
+ *   where it takes no more than `directFactor` times the room of the shortest form, and never when the pool is half
+ *   full.
  * - SKIP, for IPv6, stands for two levels or more where there is one way only:
  *
  *   SKIP    | tag: levels | cover | child | key: the address words it lies in, 0 outside of these levels |
  *
- * A change unpacks the node into runs, edits these and packs them anew, a microsecond or two. Only the most frequent
- * one, a new prefix in a large node, moves the entries behind it instead (`splice`), a tenth of a microsecond; every
- * sixteenth of them unpacks all the same, to look whether another form is shorter by now.
+ * A change unpacks the node into runs, edits these and packs them anew. Only the most frequent one, a new prefix in a
+ * large node, writes its slots if that is DIRECT, or else moves the entries behind it (`splice`); every sixteenth of
+ * the latter unpacks all the same, to look whether another form is better by now.
  *
  * No room: whatever adds says so and leaves all as it was. What removes cannot fail: it may draw on the pool's
  * reserve, which is as large as what may be used, and a node that must become WIDE, because a prefix with a high
@@ -54,6 +58,11 @@ export const enum Ref {
   LIST_WORDS_MASK = 3,
   /** Of what is no LIST. */
   SKIP = 1 << 29,
+  SKIP_SHIFT = 29,
+  DIRECT = 1 << 30,
+  /** The bits from here on are those of IS_DIRECT in a DIRECT, and in no other. */
+  DIRECT_SHIFT = 28,
+  IS_DIRECT = -4,
   NODE = 1 << 31,
 }
 
@@ -64,6 +73,7 @@ export const enum Node {
   RANKS = 2,
   BITMAP = 4,
   BITMAP_ENTRIES = 12,
+  DIRECT_ENTRIES = 2,
 
   /** Tag: entries, and children << 9. */
   ENTRIES_MASK = 0x1ff,
@@ -79,8 +89,10 @@ const enum Skip {
 }
 
 export const enum Leaf {
-  VALUE_SHIFT = 4,
-  DEPTH_MASK = 15,
+  VALUE_SHIFT = 5,
+  DEPTH_MASK = 31,
+  /** Of a NARROW one. */
+  NARROW_SHIFT = 3,
   NARROW_VALUES = 8160,
   NARROW_CHILD = 0xff00,
 }
@@ -119,12 +131,12 @@ export function leaf(value: number, depth: number): number {
 
 /** A narrow entry that is no child as a word. */
 export function widen(entry: number): number {
-  return ((entry & ~7) << 1) | (entry & 7);
+  return ((entry & ~7) << (Leaf.VALUE_SHIFT - Leaf.NARROW_SHIFT)) | (entry & 7);
 }
 
 /** A word that is no child as a narrow entry. */
 function narrowed(entry: number): number {
-  return ((entry >>> 1) & ~7) | (entry & 7);
+  return ((entry >>> (Leaf.VALUE_SHIFT - Leaf.NARROW_SHIFT)) & ~7) | (entry & 7);
 }
 
 /** The bits of the i-th address word that belong to levels `level` to `end`. */
@@ -187,6 +199,8 @@ export class PrefixNodes {
   readonly halves: Uint16Array;
   readonly bytes: Uint8Array;
   readonly finder: Finder;
+  /** Whether nodes that are packed from now on may be DIRECT; the table's size decides. */
+  mayBeDirect = false;
   private readonly $old = new Runs();
   private readonly $new = new Runs();
   /** What `measure` found best. */
@@ -195,10 +209,14 @@ export class PrefixNodes {
   private $entries = 0;
   private $children = 0;
 
-  /** `listMarks`: with how many marks a LIST may be, at most 16. */
+  /**
+   * `listMarks`: with how many marks a LIST may be, at most 16; `directFactor`: so many times the room of its
+   * shortest form a node may take to be DIRECT.
+   */
   constructor(
     readonly pool: WordPool,
     private readonly listMarks: number,
+    private readonly directFactor: number,
   ) {
     const { buffer, byteOffset, length } = pool.words;
     this.words = pool.words;
@@ -254,6 +272,22 @@ export class PrefixNodes {
     return true;
   }
 
+  /**
+   * Gives the node at `words[place]`, and those below it to so many levels, the form that is best now: a change gives
+   * it only to the node that it is about.
+   */
+  refresh(place: number, levels: number): void {
+    const { words } = this;
+    if (!this.isSkip(words[place]) && !(this.isDirect(words[place]) && this.mayBeDirect)) {
+      this.edit(words[place], Edit.SET, 0, 0, 0, 0);
+      this.replace(place, false);
+    }
+    const node = words[place];
+    if (levels === 1 || this.isSkip(node)) return;
+    const end = (node & Ref.AT) + this.sizeOf(node);
+    for (let i = this.firstPointer(node); i < end; i++) if (words[i] < 0) this.refresh(i, levels - 1);
+  }
+
   /** A new node with one entry in a range; 0: there is no room. */
   create(cover: number, slot: number, end: number, entry: number): number {
     this.$new.setOnly(slot, end, entry);
@@ -274,6 +308,10 @@ export class PrefixNodes {
       this.words[block + Skip.KEY + i - first] = key[i] & levelMask(i, level, level + levels);
     }
     return Ref.NODE | Ref.SKIP | block;
+  }
+
+  isDirect(node: number): boolean {
+    return node >> Ref.DIRECT_SHIFT === Ref.IS_DIRECT;
   }
 
   isSkip(node: number): boolean {
@@ -319,8 +357,8 @@ export class PrefixNodes {
       this.releaseAll(this.words[(node & Ref.AT) + Skip.CHILD]);
     } else {
       const end = (node & Ref.AT) + this.sizeOf(node);
-      for (let i = (node & Ref.AT) + Node.LIST; i < end; i++) {
-        if (this.isPointer(node, i)) this.releaseAll(this.words[i]);
+      for (let i = this.firstPointer(node); i < end; i++) {
+        if (this.words[i] < 0) this.releaseAll(this.words[i]);
       }
     }
     this.release(node);
@@ -342,17 +380,6 @@ export class PrefixNodes {
     return old;
   }
 
-  /** The words of a node and of all below it. */
-  weigh(node: number): number {
-    let words = this.sizeOf(node);
-    if (this.isSkip(node)) return words + this.weigh(this.words[this.placeAfter(node)]);
-    const end = (node & Ref.AT) + words;
-    for (let i = (node & Ref.AT) + Node.LIST; i < end; i++) {
-      if (this.isPointer(node, i)) words += this.weigh(this.words[i]);
-    }
-    return words;
-  }
-
   private sizeOf(node: number): number {
     const tag = this.pool.tag(node & Ref.AT);
     if (this.isSkip(node)) return Skip.KEY + (tag >>> Skip.KEY_SHIFT);
@@ -363,6 +390,7 @@ export class PrefixNodes {
 
   private entriesAt(node: number): number {
     const at = node & Ref.AT;
+    if (this.isDirect(node)) return at + Node.DIRECT_ENTRIES;
     if ((node & Ref.LIST) === 0) return at + Node.BITMAP_ENTRIES;
     return at + Node.LIST + 1 + ((node >>> Ref.LIST_WORDS_SHIFT) & Ref.LIST_WORDS_MASK);
   }
@@ -372,11 +400,11 @@ export class PrefixNodes {
     return entries + ((count + 1) >> 1) + (entry & 0xff);
   }
 
-  /** Whether `words[i]`, within a node, is a pointer to a child. */
-  private isPointer(node: number, i: number): boolean {
+  /** Where in a node the words start that may be pointers to children: these are negative. */
+  private firstPointer(node: number): number {
     const entries = this.entriesAt(node);
-    if ((node & Ref.WIDE) !== 0) return i >= entries && this.words[i] < 0;
-    return i >= entries + (((this.pool.tag(node & Ref.AT) & Node.ENTRIES_MASK) + 1) >> 1);
+    if ((node & Ref.WIDE) !== 0) return entries;
+    return entries + (((this.pool.tag(node & Ref.AT) & Node.ENTRIES_MASK) + 1) >> 1);
   }
 
   /** The i-th entry of a node. */
@@ -387,16 +415,30 @@ export class PrefixNodes {
   }
 
   /**
-   * The short way to add a prefix to a large node: where it takes no more than a part of one run, or one empty slot,
-   * the entries behind move up. False: it is not that simple, or the node might by now be shorter in another form.
+   * The short way to add a prefix to a large node: where all slots have entries they are written; where it takes no
+   * more than a part of one run, or one empty slot, the entries behind move up. False: it is not that simple, or the
+   * node might by now be shorter in another form.
    */
   private splice(place: number, slot: number, end: number, entry: number, depth: number): boolean {
     const node = this.words[place];
     if ((node & Ref.LIST) !== 0) return false;
     if ((node & Ref.WIDE) === 0 && entry >>> Leaf.VALUE_SHIFT >= Leaf.NARROW_VALUES) return false;
+    if (this.isDirect(node)) return this.writeSlots(node, slot, end, entry, depth);
     return (node & Ref.RUNS) !== 0
       ? this.spliceRun(place, slot, end, entry, depth)
       : end - slot === 1 && this.spliceSlot(place, slot, entry);
+  }
+
+  private writeSlots(direct: number, slot: number, end: number, entry: number, depth: number): boolean {
+    const { halves } = this;
+    const entries = ((direct & Ref.AT) + Node.DIRECT_ENTRIES) << 1;
+    for (let i = entries + slot; i < entries + end; i++) if (halves[i] >= Leaf.NARROW_CHILD) return false;
+    const narrow = narrowed(entry);
+    for (let i = entries + slot; i < entries + end; i++) {
+      // A longer prefix has a higher depth, and an empty slot is 0.
+      if ((halves[i] & 7) < depth) halves[i] = narrow;
+    }
+    return true;
   }
 
   private spliceSlot(place: number, slot: number, entry: number): boolean {
@@ -507,8 +549,12 @@ export class PrefixNodes {
   private unpack(node: number): void {
     const { $old } = this;
     const entries = this.entriesAt(node);
-    const marks = this.readMarks(node);
     $old.count = 0;
+    if (this.isDirect(node)) {
+      for (let slot = 0; slot < SLOTS; slot++) $old.push(slot, this.entry(node, entries, slot));
+      return;
+    }
+    const marks = this.readMarks(node);
     if ((node & Ref.RUNS) !== 0) {
       $old.push(0, this.entry(node, entries, 0));
       for (let i = 0; i < marks; i++) $old.push($marks[i] + 1, this.entry(node, entries, i + 1));
@@ -580,13 +626,18 @@ export class PrefixNodes {
     const size = this.sizeOf(node);
     this.measure();
     const fresh = this.pack(this.cover(node), size === this.$size ? node & Ref.AT : 0, isUrgent);
+    if (fresh === 0 && this.mayBeDirect) {
+      // There may still be room for a shorter form.
+      this.mayBeDirect = false;
+      return this.replace(place, isUrgent);
+    }
     if (fresh === 0) return false;
     this.words[place] = fresh;
     if (size !== this.$size) this.pool.release(node & Ref.AT, size);
     return true;
   }
 
-  /** Finds the shortest form for $new. */
+  /** Finds the form for $new. */
   private measure(): void {
     const { $new } = this;
     let [slots, children, highest] = [0, 0, 0];
@@ -602,6 +653,15 @@ export class PrefixNodes {
     const mayBeNarrow = highest >>> Leaf.VALUE_SHIFT < Leaf.NARROW_VALUES;
     this.consider(Ref.RUNS, $new.count - 1, $new.count, mayBeNarrow);
     this.consider(0, slots, slots, mayBeNarrow);
+    if (this.mayBeDirect && mayBeNarrow) this.considerDirect();
+  }
+
+  private considerDirect(): void {
+    const size = Node.DIRECT_ENTRIES + SLOTS / 2 + this.$children;
+    if (size > this.directFactor * this.$size) return;
+    this.$size = size;
+    this.$entries = SLOTS;
+    this.$form = Ref.DIRECT;
   }
 
   /** Takes a form if it is shorter than the one known. */
@@ -635,6 +695,7 @@ export class PrefixNodes {
     const { $new } = this;
     const at = this.entriesAt(node);
     const isRuns = (node & Ref.RUNS) !== 0;
+    const isDirect = this.isDirect(node);
     let marks = 0;
     let entries = 0;
     let children = at + ((this.$entries + 1) >> 1);
@@ -642,7 +703,7 @@ export class PrefixNodes {
     for (let i = 0; i < $new.count; i++) {
       const entry = $new.entry[i];
       const start = $new.start[i];
-      const end = isRuns ? start + 1 : entry === 0 ? start : $new.start[i + 1];
+      const end = isRuns ? start + 1 : entry === 0 && !isDirect ? start : $new.start[i + 1];
       for (let slot = start; slot < end; slot++) {
         if (!isRuns) $marks[marks++] = slot;
         else if (i > 0) $marks[marks++] = slot - 1;
@@ -655,7 +716,7 @@ export class PrefixNodes {
         entries++;
       }
     }
-    this.writeMarks(node, marks);
+    if (!isDirect) this.writeMarks(node, marks);
   }
 
   private writeMarks(node: number, marks: number): void {
@@ -691,9 +752,6 @@ export interface Finder {
    * none.
    */
   locate(node: number, slot: number): number;
-  /** The same, where it is known which kind of node it is. */
-  locateInBitmap(node: number, slot: number): number;
-  locateInList(node: number, slot: number): number;
   /** The second half. */
   entryAt(node: number, place: number): number;
 }
@@ -727,11 +785,15 @@ function compileFinder({ words, halves, bytes }: Omit<PrefixNodes, 'finder'>): F
   }
 
   function locate(node: number, slot: number): number {
+    if (node >> Ref.DIRECT_SHIFT === Ref.IS_DIRECT) return (((node & Ref.AT) + Node.DIRECT_ENTRIES) << 1) + slot;
     return (node & Ref.LIST) !== 0 ? locateInList(node, slot) : locateInBitmap(node, slot);
   }
 
   function childOf(node: number, entry: number): number {
     const at = node & Ref.AT;
+    if (node >> Ref.DIRECT_SHIFT === Ref.IS_DIRECT) {
+      return words[at + Node.DIRECT_ENTRIES + SLOTS / 2 + (entry & 0xff)];
+    }
     const isList = (node & Ref.LIST) !== 0;
     const list = Node.LIST + 1 + ((node >>> Ref.LIST_WORDS_SHIFT) & Ref.LIST_WORDS_MASK);
     const entries = at + (isList ? list : Node.BITMAP_ENTRIES);
@@ -748,8 +810,6 @@ function compileFinder({ words, halves, bytes }: Omit<PrefixNodes, 'finder'>): F
   return {
     find: (node, slot) => entryAt(node, locate(node, slot)),
     locate,
-    locateInBitmap,
-    locateInList,
     entryAt,
   };
 }

@@ -3,11 +3,10 @@
  * or 0) lies what the place's level and all deeper ones know. A prefix of `length` bits belongs to level (length - 1)
  * / 8.
  *
- * A large table has a wide root: an array with an entry for each value of the first 16 bits, in place of the nodes of
- * the first two levels; for IPv6 only of 2000::/3, where all global addresses are. Its leaves are coded like those of
- * nodes, with depths up to 16.
+ * A large table of IPv4 has a wide root: an array with an entry for each value of the first 16 bits, in place of the
+ * nodes of the first two levels. Its leaves are coded like those of nodes, with depths up to 16.
  *
- *   wide root   | tag | entries that are not 0 | entries ... |
+ *   wide root   | tag | entries that are not 0 | entry to refresh next | entries ... |
  */
 import { leaf, type PrefixNodes } from './prefix-nodes.js';
 
@@ -17,9 +16,11 @@ const ADDRESS_WORDS = 4;
 
 export const enum Wide {
   FILLED = 1,
-  ENTRIES = 2,
+  NEXT = 2,
+  ENTRIES = 3,
   /** The first bits that it looks at, and the level of the nodes below. */
   BITS = 16,
+  COUNT = 1 << BITS,
   LEVEL = 2,
 }
 
@@ -48,14 +49,11 @@ export class PrefixTrie {
   private readonly words: Int32Array;
 
   /**
-   * `hasSkips`: a lone deep prefix gets a SKIP instead of a node for each level. The wide root is for the `wideCount`
-   * values from `wideFirst` of the first 16 bits; these must be the whole slots of a first level.
+   * `hasSkips`: a lone deep prefix gets a SKIP instead of a node for each level. `widen` then has no place.
    */
   constructor(
     private readonly nodes: PrefixNodes,
     private readonly hasSkips: boolean,
-    private readonly wideFirst: number,
-    private readonly wideCount: number,
   ) {
     this.words = nodes.words;
   }
@@ -210,40 +208,45 @@ export class PrefixTrie {
     }
   }
 
-  /**
-   * A wide root with all that lies below the place of a table's first level and belongs into it; what else lies there
-   * stays. 0: there is no room, nothing has changed. Takes half a millisecond.
-   */
-  widen(place: number): number {
-    const { words, nodes, wideFirst, wideCount } = this;
-    const first = wideFirst >> 8;
-    const end = first + (wideCount >> 8);
-    if (!this.unfold(place, first, end)) return 0;
-    const root = nodes.pool.allocate(Wide.ENTRIES + wideCount, 0, false);
-    if (root === 0) return 0;
-    words.fill(0, root + Wide.FILLED, root + Wide.ENTRIES + wideCount);
-    for (let slot = first; slot < end && words[place] < 0; slot++) {
-      const entry = nodes.find(words[place], slot);
-      this.spread(entry, root + Wide.ENTRIES + ((slot - first) << 8));
-      if (entry === 0 || nodes.orphan(place, slot, 0)) continue;
-      nodes.release(words[place]);
-      words[place] = 0;
+  /** The longest prefix of $key below the entry at `start` of level 0: a leaf whose depth counts from there, or 0. */
+  longest(start: number): number {
+    const { words, nodes, $key } = this;
+    let best = 0;
+    let entry = words[start];
+    for (let level = 0; entry < 0; ) {
+      const cover = nodes.cover(entry);
+      if (cover !== 0) best = cover + 8 * (level - 1);
+      if (nodes.isSkip(entry)) {
+        const levels = nodes.levelsOf(entry);
+        if (nodes.matching(entry, level, $key, 0) < levels) return best;
+        level += levels;
+        entry = words[nodes.placeAfter(entry)];
+        continue;
+      }
+      const below = nodes.find(entry, slotOf($key, 0, level));
+      if (below > 0) return below + 8 * level;
+      entry = below;
+      level++;
     }
-    for (let i = 0; i < wideCount; i++) if (words[root + Wide.ENTRIES + i] !== 0) words[root + Wide.FILLED]++;
-    return root;
+    return best;
   }
 
-  /** Makes nodes of the SKIPs that start in the first two levels. False: there is no room. */
-  private unfold(place: number, first: number, end: number): boolean {
+  /**
+   * A wide root with all that lies below the place of a table's first level, which is empty then. 0: there is no
+   * room, nothing has changed.
+   */
+  widen(place: number): number {
     const { words, nodes } = this;
-    if (words[place] === 0) return true;
-    if (nodes.isSkip(words[place]) && !this.split(place, 0, 0)) return false;
-    for (let slot = first; slot < end; slot++) {
-      const entry = nodes.find(words[place], slot);
-      if (entry >= 0 || !nodes.isSkip(entry)) continue;
-      if (!this.split(nodes.place(words[place], slot), 1, 0)) return false;
+    const root = nodes.pool.allocate(Wide.ENTRIES + Wide.COUNT, 0, false);
+    if (root === 0) return 0;
+    words.fill(0, root + Wide.FILLED, root + Wide.ENTRIES + Wide.COUNT);
+    for (let slot = 0; slot < 256; slot++) {
+      this.spread(nodes.find(words[place], slot), root + Wide.ENTRIES + (slot << 8));
     }
-    return true;
+    nodes.release(words[place]);
+    words[place] = 0;
+    for (let i = 0; i < Wide.COUNT; i++) if (words[root + Wide.ENTRIES + i] !== 0) words[root + Wide.FILLED]++;
+    return root;
   }
 
   /** An entry of the first 8 bits as 256 of the first 16, where depths count from the very start. */
@@ -264,12 +267,7 @@ export class PrefixTrie {
     nodes.release(entry);
   }
 
-  /** Whether a wide root has an entry for the address of $key. */
-  isWide(): boolean {
-    return (((this.$key[0] >>> 16) - this.wideFirst) | 0) >>> 0 < this.wideCount;
-  }
-
-  /** `insert` for a wide root that has an entry for $key. */
+  /** `insert` for a wide root. */
   insertWide(root: number, length: number, value: number): boolean {
     if (length <= Wide.BITS) {
       this.change(root, length, true, leaf(value, length));
@@ -283,7 +281,7 @@ export class PrefixTrie {
     return isDone;
   }
 
-  /** `remove` for a wide root that has an entry for $key. False: it is empty now. */
+  /** `remove` for a wide root. False: it is empty now. */
   removeWide(root: number, length: number, coverValue: number, coverLength: number): boolean {
     const { words } = this;
     const place = this.widePlace(root);
@@ -296,26 +294,35 @@ export class PrefixTrie {
     return words[root + Wide.FILLED] !== 0;
   }
 
+  /**
+   * Gives the next node of a wide root the form that is best by now, so that all have it some time after the table
+   * has become large, or small, and no change takes long for it.
+   */
+  refreshNext(root: number): void {
+    const { words } = this;
+    const place = root + Wide.ENTRIES + words[root + Wide.NEXT];
+    words[root + Wide.NEXT] = (words[root + Wide.NEXT] + 1) & (Wide.COUNT - 1);
+    if (words[place] < 0) this.nodes.refresh(place, 1);
+  }
+
   releaseWide(root: number): void {
-    for (let i = root + Wide.ENTRIES; i < root + Wide.ENTRIES + this.wideCount; i++) {
+    for (let i = root + Wide.ENTRIES; i < root + Wide.ENTRIES + Wide.COUNT; i++) {
       if (this.words[i] < 0) this.nodes.releaseAll(this.words[i]);
     }
-    this.nodes.pool.release(root, Wide.ENTRIES + this.wideCount);
+    this.nodes.pool.release(root, Wide.ENTRIES + Wide.COUNT);
   }
 
   private widePlace(root: number): number {
-    return root + Wide.ENTRIES + (this.$key[0] >>> 16) - this.wideFirst;
+    return root + Wide.ENTRIES + (this.$key[0] >>> (32 - Wide.BITS));
   }
 
   /** A prefix of at most 16 bits comes or goes. */
   private change(root: number, length: number, isComing: boolean, entry: number): void {
-    const { words, nodes, wideFirst, wideCount } = this;
+    const { words, nodes } = this;
     const span = 1 << (Wide.BITS - length);
-    const start = ((this.$key[0] >>> 16) & -span) - wideFirst;
-    const end = Math.min(start + span, wideCount);
+    const start = root + Wide.ENTRIES + ((this.$key[0] >>> (32 - Wide.BITS)) & -span);
     let gained = 0;
-    for (let i = Math.max(start, 0); i < end; i++) {
-      const place = root + Wide.ENTRIES + i;
+    for (let place = start; place < start + span; place++) {
       const old = words[place];
       const fresh = nodes.changed(old, isComing, entry, length);
       words[place] = fresh;

@@ -38,6 +38,23 @@ const SHAPES: Shape[] = [
     steps: 1500,
     crowd: 20_000,
   },
+  // From here on there are DIRECT nodes: with values that fit them, with some that do not, and with children.
+  {
+    name: 'a very large table',
+    mask: 0x07ff_ff00n,
+    lengths: [6, 24],
+    values: 8000,
+    steps: 1500,
+    crowd: 90_000,
+  },
+  {
+    name: 'a very large table with children and high values',
+    mask: 0x07ff_ffffn,
+    lengths: [1, 32],
+    values: 8200,
+    steps: 1500,
+    crowd: 90_000,
+  },
 ];
 
 testLpm({

@@ -55,6 +55,14 @@ const SHAPES: Shape[] = [
     steps: 1500,
     crowd: 10_000,
   },
+  {
+    name: 'a large table with DIRECT nodes on two levels',
+    mask: (0x1fn << 92n) | (0x00ff_ffffn << 68n),
+    lengths: [28, 62],
+    values: 8200,
+    steps: 1500,
+    crowd: 20_000,
+  },
 ];
 
 testLpm({
