@@ -4,14 +4,17 @@ import { helpText } from '../src/cli/help.js';
 import { control } from './control.js';
 import { core } from './core-bridge.js';
 import { lpm } from './core-lpm.js';
+import { coreNat } from './core-nat.js';
 import { coreRoute } from './core-route.js';
 import { idle } from './idle.js';
+import { iptables } from './iptables.js';
 import { latency } from './latency.js';
 import type { Measure, Options, Row } from './measure.js';
 import { packetBridge } from './packet-bridge.js';
 import { table } from './report.js';
 import { guardScenes } from './scene.js';
 import { tapBridge } from './tap-bridge.js';
+import { tapNat } from './tap-nat.js';
 import { tapRouter } from './tap-router.js';
 import { tcp } from './tcp.js';
 import { generate, sink } from './traffic.js';
@@ -21,12 +24,15 @@ export const measures: readonly Measure[] = [
   core,
   coreRoute,
   lpm,
+  coreNat,
   tapBridge,
   tapRouter,
+  tapNat,
   packetBridge,
   tcp,
   latency,
   control,
+  iptables,
   idle,
 ];
 

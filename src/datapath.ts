@@ -27,6 +27,8 @@ import { DropReason } from './core/drop.js';
 import { Egress } from './core/egress.js';
 import { Counter, type Link, LinkFlag, LinkKind, Links, MAX_LINKS, type Namespace, Total } from './core/links.js';
 import type { Port } from './core/port.js';
+import { Bridged } from './netfilter/bridged.js';
+import { Netfilter, type NetfilterOptions } from './netfilter/netfilter.js';
 import { Inet } from './route/inet.js';
 import { FDB_DEFAULT_CAPACITY, Fdb, Learned } from './tables/fdb.js';
 import * as vlan from './wire/vlan.js';
@@ -69,6 +71,7 @@ export interface DataplaneOptions extends ArenaOptions {
   fdbCapacity?: number;
   /** Secret keys of the hash tables: four 32-bit numbers. */
   keys: Int32Array;
+  netfilter?: NetfilterOptions;
 }
 
 export class Dataplane {
@@ -77,6 +80,7 @@ export class Dataplane {
   readonly egress: Egress;
   readonly backlog: Backlog;
   readonly inet: Inet;
+  readonly netfilter: Netfilter;
   readonly fdb: Fdb;
   readonly storm = new Storm();
   readonly bridging: Bridging;
@@ -94,6 +98,9 @@ export class Dataplane {
     this.fdb = new Fdb(options.fdbCapacity ?? FDB_DEFAULT_CAPACITY, MAX_LINKS, options.keys);
     this.bridging = new Bridging(this.arena, this.links, this.egress, this.backlog, this.fdb, this.storm);
     this.inet = new Inet(this.arena, this.links, this.egress, options.keys);
+    this.netfilter = new Netfilter(this.inet, options.netfilter);
+    this.inet.hooks = this.netfilter;
+    this.bridging.hooks = new Bridged(this.inet, this.netfilter);
   }
 
   // --- the walk ---------------------------------------------------------------------------------
@@ -106,7 +113,7 @@ export class Dataplane {
     if ((flags[link] & LinkFlag.UP) === 0) return this.dropAll(link, n, DropReason.LINK_DOWN);
     const left = (flags[link] & LinkFlag.HAS_VLANS) === 0 ? n : this.receiveTagged(link, n);
     const bridge = master[link] === NONE ? undefined : this.bridges[master[link]];
-    if (bridge !== undefined) this.bridging.receive(bridge, link, left, now);
+    if (bridge !== undefined) this.bridging.receive(bridge, link, this.showToNetfilter(bridge, link, left, now), now);
     else this.inet.receive(link, left, now);
   }
 
@@ -123,6 +130,19 @@ export class Dataplane {
     }
     this.egress.flush(now);
     return this.backlog.isEmpty;
+  }
+
+  /** Frames that netfilter takes go; the others close ranks in arena.burst. Returns how many are left. */
+  private showToNetfilter(bridge: Bridge, port: Link, n: number, now: number): number {
+    const { hooks } = this.bridging;
+    if (hooks === undefined || !hooks.isOn(bridge.link)) return n;
+    const { burst } = this.arena;
+    let left = 0;
+    for (let i = 0; i < n; i++) {
+      const passed = hooks.prerouting(burst[i], port, bridge.link, now);
+      if (passed !== NONE) burst[left++] = passed;
+    }
+    return left;
   }
 
   /** Frames with the tag of a vlan go there, untagged; the others close ranks in arena.burst. Returns how many are left. */
@@ -264,8 +284,9 @@ export class Dataplane {
   }
 
   /** Its links have been removed before, lo too. */
-  removeNamespace(namespace: Namespace): void {
+  removeNamespace(namespace: Namespace, now: number): void {
     this.inet.forgetNamespace(namespace);
+    this.netfilter.forgetNamespace(namespace, now);
   }
 
   /** Makes two veths each other's other end. */
@@ -300,6 +321,7 @@ export class Dataplane {
   /** The link is in another namespace from now on; the control plane has taken it out of its bridge and its addresses from it. */
   setNamespace(link: Link, namespace: Namespace): void {
     this.inet.forgetLink(link);
+    this.netfilter.linkDown(link);
     this.links.namespace[link] = namespace;
   }
 
@@ -317,6 +339,7 @@ export class Dataplane {
     if (this.bridges[link] !== undefined) this.removeBridge(link, now);
     this.detachPort(link);
     this.inet.forgetLink(link);
+    this.netfilter.linkDown(link);
     const { kind, peer } = this.links;
     if (kind[link] === LinkKind.VLAN) this.removeVlan(link);
     else if (kind[link] === LinkKind.VETH && peer[link] !== NONE) peer[peer[link]] = NONE;
@@ -342,6 +365,7 @@ export class Dataplane {
   setUp(link: Link, isUp: boolean): void {
     this.egress.ports[link]?.setUp?.(isUp);
     if (!isUp) this.inet.neighbour.linkDown(link);
+    if (!isUp) this.netfilter.linkDown(link);
     this.setFlag(link, LinkFlag.UP, isUp);
   }
 
@@ -350,6 +374,7 @@ export class Dataplane {
       this.links.counters[(link << Counter.SHIFT) + Counter.CARRIER_CHANGES]++;
     }
     if (!isUp) this.inet.neighbour.carrierDown(link);
+    this.netfilter.changed();
     this.setFlag(link, LinkFlag.CARRIER, isUp);
   }
 

@@ -93,7 +93,8 @@ export class Engine {
 
   /** Work that time asks for, a bounded piece of it. Returns ms until more is due, 0 = at once, -1 = never. */
   timers(now: number): number {
-    const due = sooner(this.sweep(now), this.dataplane.inet.timers(now));
+    const { inet, netfilter } = this.dataplane;
+    const due = sooner(this.sweep(now), sooner(inet.timers(now), netfilter.timers(now)));
     this.flush(now);
     return this.isFlushing ? 0 : due;
   }

@@ -17,6 +17,7 @@ import { DropReason } from '../core/drop.js';
 import type { Egress } from '../core/egress.js';
 import { Counter, type Link, LinkFlag, type Links, MAX_LINKS, Total } from '../core/links.js';
 import { type Fdb, Learned } from '../tables/fdb.js';
+import type { BridgeHooks } from './hooks.js';
 import { type Storm, StormClass } from './storm.js';
 
 /** One bridge's own configuration. Ports are links; `ports` lists them in the order they joined. */
@@ -53,6 +54,8 @@ export class Bridging {
   readonly groupForwardMask = new Int32Array(MAX_LINKS);
   /** Keeps pass 1's loads alive. */
   touched = 0;
+  /** Netfilter, where there is one. */
+  hooks: BridgeHooks | undefined;
 
   constructor(
     private readonly arena: Arena,
@@ -113,6 +116,7 @@ export class Bridging {
 
     return function receive(bridge: Bridge, port: Link, n: number, now: number): void {
       const domain = bridge.domain;
+      const isHooked = bridging.hooks?.isOn(bridge.link) === true;
       readAddresses(n, domain);
       touchTable(n);
       // Whose use is noted: of a burst the first, of full ones, which follow each other closely, one in sixteen's. Exact at low rates,
@@ -163,9 +167,10 @@ export class Bridging {
         if (i === noted) fdb.touch(near, now);
         const toFlags = linkFlags[to];
         // The common case of `forward`.
-        const isPlainEgress = (toFlags & (LinkFlag.FORWARDING | LinkFlag.ISOLATED)) === LinkFlag.FORWARDING;
+        const isPlainEgress =
+          !isHooked && (toFlags & (LinkFlag.FORWARDING | LinkFlag.ISOLATED)) === LinkFlag.FORWARDING;
         if (isPlainEgress && to !== port && length[frame] <= maxLength[to]) egress.enqueue(frame, to);
-        else bridging.forward(frame, port, flags, to);
+        else bridging.forward(bridge, frame, port, flags, to, now);
       }
     };
   }
@@ -182,7 +187,7 @@ export class Bridging {
     if (slot === NONE || fdb.isExpired(slot, now)) return this.forwardUnknown(bridge, frame, port, flags, now);
     fdb.touch(slot, now);
     if (fdb.isLocal(slot)) this.deliver(bridge.link, frame);
-    else this.forward(frame, port, flags, fdb.port(slot));
+    else this.forward(bridge, frame, port, flags, fdb.port(slot), now);
   }
 
   /** The steps before the look-up for a port that is not simply forwarding and learning. False: the frame is gone. */
@@ -243,18 +248,18 @@ export class Bridging {
   }
 
   /** A known station. */
-  private forward(frame: Frame, port: Link, flags: number, to: Link): void {
+  private forward(bridge: Bridge, frame: Frame, port: Link, flags: number, to: Link, now: number): void {
     const toFlags = this.links.flags[to];
     if (to === port && (toFlags & LinkFlag.HAIRPIN) === 0) this.egress.drop(frame, port, DropReason.SAME_PORT);
     else if ((toFlags & LinkFlag.FORWARDING) === 0) this.egress.drop(frame, port, DropReason.EGRESS_NOT_FORWARDING);
     else if ((flags & toFlags & LinkFlag.ISOLATED) !== 0) this.egress.drop(frame, port, DropReason.ISOLATED);
-    else this.transmit(frame, to);
+    else this.pass(bridge, frame, port, to, now);
   }
 
   private forwardUnknown(bridge: Bridge, frame: Frame, port: Link, flags: number, now: number): void {
     if ((flags & LinkFlag.STORM) !== 0 && !this.storm.allows(port, StormClass.UNKNOWN, now)) {
       this.egress.drop(frame, port, DropReason.STORM_UNKNOWN);
-    } else this.flood(bridge, frame, port, flags, LinkFlag.FLOOD, false);
+    } else this.flood(bridge, frame, port, flags, LinkFlag.FLOOD, false, now);
   }
 
   /** Broadcast and multicast: to the ports that flood it, and to br0. */
@@ -277,11 +282,19 @@ export class Bridging {
         return this.egress.drop(frame, port, reason);
       }
     }
-    this.flood(bridge, frame, port, flags, isBroadcast ? LinkFlag.BCAST_FLOOD : LinkFlag.MCAST_FLOOD, true);
+    this.flood(bridge, frame, port, flags, isBroadcast ? LinkFlag.BCAST_FLOOD : LinkFlag.MCAST_FLOOD, true, now);
   }
 
   /** One reference each for the ports that have `gate`; and one for br0 if `isLocal`. */
-  private flood(bridge: Bridge, frame: Frame, port: Link, flags: number, gate: LinkFlag, isLocal: boolean): void {
+  private flood(
+    bridge: Bridge,
+    frame: Frame,
+    port: Link,
+    flags: number,
+    gate: LinkFlag,
+    isLocal: boolean,
+    now: number,
+  ): void {
     const { ports } = bridge;
     const wanted = LinkFlag.FORWARDING | gate;
     const { references } = this.arena;
@@ -293,7 +306,7 @@ export class Bridging {
       if (to === port && (toFlags & LinkFlag.HAIRPIN) === 0) continue;
       references[frame]++;
       copies++;
-      this.transmit(frame, to);
+      this.pass(bridge, frame, port, to, now);
     }
     if (isLocal) {
       this.links.totals[Total.CLONED] += copies;
@@ -303,6 +316,14 @@ export class Bridging {
     // The frame's first reference has become the last copy's.
     this.links.totals[Total.CLONED] += copies - 1;
     this.arena.release(frame);
+  }
+
+  /** Takes one reference. What br0 itself sends has passed its stack's hooks. */
+  private pass(bridge: Bridge, frame: Frame, port: Link, to: Link, now: number): void {
+    const { hooks } = this;
+    const isAsked = hooks?.isOn(bridge.link) === true && port !== bridge.link;
+    const left = isAsked ? hooks.forward(frame, port, to, bridge.link, now) : frame;
+    if (left !== NONE) this.transmit(left, to);
   }
 
   /** Takes one reference. A superframe's length is no concern: it may be cut before it leaves. */
@@ -333,12 +354,12 @@ export class Bridging {
     const { link } = bridge;
     if ((high & 1) !== 0) {
       const isBroadcast = high === 0xffff && low === -1;
-      return this.flood(bridge, frame, link, 0, isBroadcast ? LinkFlag.BCAST_FLOOD : LinkFlag.MCAST_FLOOD, false);
+      return this.flood(bridge, frame, link, 0, isBroadcast ? LinkFlag.BCAST_FLOOD : LinkFlag.MCAST_FLOOD, false, now);
     }
     const slot = this.fdb.find(this.fdb.home(low, high, bridge.domain), low, high, bridge.domain);
     if (slot === NONE || this.fdb.isExpired(slot, now)) {
-      this.flood(bridge, frame, link, 0, LinkFlag.FLOOD, false);
+      this.flood(bridge, frame, link, 0, LinkFlag.FLOOD, false, now);
     } else if (this.fdb.isLocal(slot)) this.egress.drop(frame, link, DropReason.NO_EGRESS);
-    else this.forward(frame, link, 0, this.fdb.port(slot));
+    else this.forward(bridge, frame, link, 0, this.fdb.port(slot), now);
   }
 }

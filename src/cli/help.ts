@@ -9,7 +9,7 @@ ${Object.entries(VERBS)
   .map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
   .join('\n')}
 
-"sluice VERB --help" tells more. Words and output of ip, bridge, brctl, ethtool, ifconfig and netstat are
+"sluice VERB --help" tells more. Words and output of ip, bridge, brctl, conntrack, ethtool, ifconfig and netstat are
 those of the real tools. -n runs a verb in a namespace of Sluice ("sluice ip netns"); without, in "host".
 The daemon's socket is --socket, else SLUICE_SOCKET, else /run/sluice/sluice.sock, or without root
 $XDG_RUNTIME_DIR/sluice.sock.
@@ -102,6 +102,26 @@ Many routes are loaded fastest by "sluice ip -batch FILE".
        sluice ip [-6] rule [show [SELECTOR]]
        sluice ip [-6] rule flush [SELECTOR]
        sluice ip [-6] rule save > FILE;  restore < FILE
+`,
+  conntrack: `Usage: sluice conntrack -L [TABLE] [FILTER…] [-z] [-o FORMAT]      list flows
+       sluice conntrack -G -p PROTOCOL TUPLE                    show one
+       sluice conntrack -D [FILTER…]                            delete flows
+       sluice conntrack -F [expect] [-f FAMILY]                 delete all
+       sluice conntrack -U FILTER… [CHANGE…]                    change flows
+       sluice conntrack {-I | -A} -p PROTOCOL TUPLE -t SECONDS [CHANGE…]
+       sluice conntrack -E [FILTER…] [-e EVENT,…] [-o FORMAT]   events, until it is stopped
+       sluice conntrack -C [expect] | -S [expect]               number of flows, counters
+       sluice conntrack -R FILE                                 commands from a file; - is stdin
+
+TABLE:   conntrack, expect, dying, unconfirmed (the last two are always empty)
+FILTER:  -s, -d ADDRESS[/BITS], -r, -q ADDRESS (of answers), -f ipv4|ipv6, -p PROTOCOL, -m MARK[/MASK], -u STATUS,…,
+         -w ZONE, --orig-zone, --reply-zone ZONE, -n, -g, -j [ADDRESS[:PORT]] (source, destination, any NAT), -l LABEL,…
+         behind -p: --sport, --dport, --reply-port-src, --reply-port-dst PORT, --state STATE,
+         --icmp-type, --icmp-code, --icmp-id, --icmpv6-… N, --srckey, --dstkey KEY
+TUPLE:   -s ADDRESS -d ADDRESS and what is behind -p
+CHANGE:  -t SECONDS, -m MARK[/MASK], -u STATUS,…, --state STATE, --label-add LABEL,…, --label-del [LABEL,…]
+FORMAT:  xml, extended, id, timestamp, ktimestamp, labels, userspace, or save
+EVENT:   NEW, UPDATES, DESTROY, ALL
 `,
   sysctl: `Usage: sluice sysctl [-n | -N | -b] [-e] [-r PATTERN] KEY...
        sluice sysctl [-w] [-q] KEY=VALUE...

@@ -26,7 +26,32 @@ export const VERBS: Record<string, Verb> = {
   ethtool: { summary: 'driver, features and counters of a link', load: () => import('./ethtool.js') },
   ifconfig: { summary: 'links and their addresses, as net-tools does', load: () => import('./ifconfig.js') },
   netstat: { summary: 'routes and links, as net-tools does', load: () => import('./netstat.js') },
+  conntrack: {
+    summary: 'flows: list, delete, change, watch, as conntrack-tools do',
+    load: () => import('./conntrack.js'),
+  },
   sysctl: { summary: "settings of the IP stack, as procps' sysctl does", load: () => import('./sysctl.js') },
+  iptables: {
+    summary: 'rules of IPv4: filter, NAT, mangle, raw, as iptables does',
+    load: async () => (await import('./iptables.js')).iptables('iptables'),
+  },
+  ip6tables: { summary: 'rules of IPv6', load: async () => (await import('./iptables.js')).iptables('ip6tables') },
+  'iptables-save': {
+    summary: 'all rules as text',
+    load: async () => (await import('./iptables-save.js')).iptablesSave('iptables-save'),
+  },
+  'ip6tables-save': {
+    summary: 'all rules of IPv6 as text',
+    load: async () => (await import('./iptables-save.js')).iptablesSave('ip6tables-save'),
+  },
+  'iptables-restore': {
+    summary: 'rules from text, all or nothing',
+    load: async () => (await import('./iptables-restore.js')).iptablesRestore('iptables-restore'),
+  },
+  'ip6tables-restore': {
+    summary: 'rules of IPv6 from text, all or nothing',
+    load: async () => (await import('./iptables-restore.js')).iptablesRestore('ip6tables-restore'),
+  },
   ping: { summary: 'echo requests from a namespace, as iputils does', load: () => import('./ping.js') },
   traceroute: { summary: 'the routers on the way, as traceroute does', load: () => import('./traceroute.js') },
   dhcp: { summary: 'DHCP servers and clients of links, and leases', load: () => import('./dhcp.js') },
@@ -41,13 +66,6 @@ export const VERBS: Record<string, Verb> = {
 
 /** Verbs that the command line promises for later, and what to use meanwhile. */
 export const LATER: Record<string, string> = {
-  iptables: 'bridge rules and NAT come with the router',
-  ip6tables: 'bridge rules and NAT come with the router',
-  'iptables-save': 'bridge rules and NAT come with the router',
-  'iptables-restore': 'bridge rules and NAT come with the router',
-  'ip6tables-save': 'bridge rules and NAT come with the router',
-  'ip6tables-restore': 'bridge rules and NAT come with the router',
-  conntrack: 'it comes with the router',
   explain: 'use "sluice status" for drops by reason',
   docker: 'it comes with the container networks',
 };

@@ -804,6 +804,195 @@ export type EndpointRequest =
   | { op: 'ra.del'; dev: string }
   | { op: 'ra.list'; dev?: string };
 
+/* --- conntrack --------------------------------------------------------------------------------- */
+
+/** One of a flow's two tuples: what packets of that direction have. Which fields there are hangs on the protocol. */
+export interface FlowEnd {
+  src: string;
+  dst: string;
+  /** TCP, UDP, UDP-Lite, SCTP, DCCP. */
+  sport?: number;
+  dport?: number;
+  /** ICMP, ICMPv6. */
+  type?: number;
+  code?: number;
+  id?: number;
+  /** GRE. */
+  srckey?: number;
+  dstkey?: number;
+  /** Only with nf_conntrack_acct. */
+  packets?: number;
+  bytes?: number;
+}
+
+/** A flow, as `conntrack -L` tells it. */
+export interface ConntrackInfo {
+  id: number;
+  family: Family;
+  /** IP protocol. */
+  protocol: number;
+  /** Of TCP and SCTP. */
+  state?: string;
+  /** s left; absent in the event that it has expired. */
+  timeout?: number;
+  original: FlowEnd;
+  reply: FlowEnd;
+  /** IPS_*. */
+  status: number;
+  /** Absent in events that are not about it. */
+  mark?: number;
+  zone?: number;
+  /** The zone counts for tuples of this direction only. */
+  zone_of?: 'original' | 'reply';
+  helper?: string;
+  /** Numbers of bits. */
+  labels?: number[];
+  /** SCTP's verification tags: of original packets, and of replies. */
+  vtags?: [number, number];
+  /** Only with nf_conntrack_timestamp; since the epoch. */
+  start_us?: number;
+  stop_us?: number;
+}
+
+/** A new flow (`conntrack -I`). Without a reply tuple it is the original one turned round. */
+export interface NewFlow {
+  family: Family;
+  protocol: number;
+  original: FlowEnd;
+  reply?: FlowEnd;
+  /** s. */
+  timeout: number;
+  state?: string;
+  status?: number;
+  mark?: number;
+  zone?: number;
+  zone_of?: 'original' | 'reply';
+  labels?: number[];
+  vtags?: [number, number];
+}
+
+/** Which end of a translation; without an address any. */
+export interface NatFilter {
+  address?: string;
+  port?: number;
+}
+
+/** Flows of which all this is true. */
+export interface ConntrackFilter {
+  family?: Family;
+  protocol?: number;
+  /** Masks are addresses: 255.255.0.0. */
+  src?: string;
+  src_mask?: string;
+  dst?: string;
+  dst_mask?: string;
+  reply_src?: string;
+  reply_dst?: string;
+  sport?: number;
+  dport?: number;
+  reply_sport?: number;
+  reply_dport?: number;
+  type?: number;
+  code?: number;
+  id?: number;
+  state?: string;
+  /** All these bits. */
+  status?: number;
+  mark?: { value: number; mask: number };
+  zone?: number;
+  orig_zone?: number;
+  reply_zone?: number;
+  src_nat?: NatFilter;
+  dst_nat?: NatFilter;
+  any_nat?: NatFilter;
+  /** All these. */
+  labels?: number[];
+}
+
+/** What a flow becomes (`conntrack -U`). */
+export interface ConntrackChange {
+  mark?: { value: number; mask: number };
+  /** s. */
+  timeout?: number;
+  /** Bits to set. */
+  status?: number;
+  state?: string;
+  add_labels?: number[];
+  /** 'all': whatever it has. */
+  remove_labels?: number[] | 'all';
+}
+
+export interface ConntrackStats {
+  found: number;
+  invalid: number;
+  insert: number;
+  insert_failed: number;
+  drop: number;
+  early_drop: number;
+  error: number;
+  search_restart: number;
+  clash_resolve: number;
+  chaintoolong: number;
+  expect_new: number;
+}
+
+/** A flow that is expected. */
+export interface ExpectationInfo {
+  family: Family;
+  protocol: number;
+  /** s left. */
+  timeout: number;
+  tuple: FlowEnd;
+  mask: FlowEnd;
+  master: FlowEnd;
+  class: number;
+  helper?: string;
+}
+
+/** One result of `conntrack.events`: what happened to a flow, and how it is now. */
+export interface ConntrackEvent {
+  ts_us: number;
+  event: 'new' | 'update' | 'destroy';
+  flow: ConntrackInfo;
+  /** Who did it by command: the number that the request gave. */
+  pid?: number;
+}
+
+/** Who asks: `pid` is told to those who listen to events. */
+interface ByProcess {
+  pid?: number;
+}
+
+/** list, delete and update answer many results, pages of ConntrackInfo; the last one with `end: true`. */
+export type ConntrackRequest =
+  | { op: 'conntrack.list'; filter?: ConntrackFilter; zero?: boolean }
+  | { op: 'conntrack.get'; family: Family; protocol: number; tuple: FlowEnd; zone?: number }
+  | ({ op: 'conntrack.delete'; filter?: ConntrackFilter } & ByProcess)
+  | ({ op: 'conntrack.flush'; family?: Family } & ByProcess)
+  | ({ op: 'conntrack.create'; flow: NewFlow } & ByProcess)
+  | ({ op: 'conntrack.update'; filter?: ConntrackFilter; change: ConntrackChange } & ByProcess)
+  | { op: 'conntrack.count' }
+  | { op: 'conntrack.stats' }
+  | { op: 'conntrack.expectations'; family?: Family }
+  | { op: 'conntrack.forget_expectations' };
+
+/** iptables, ip6tables and their -save and -restore: words as the real tools take them, and of -restore what it reads. */
+export interface RunIptables {
+  op: 'iptables.run';
+  tool: string;
+  words: string[];
+  text?: string;
+}
+
+/** What a tool prints, and its exit status. */
+export interface ToolOutcome {
+  stdout: string;
+  stderr: string;
+  status: number;
+  /** A file that the words name, to be written with stdout, or whose text is wanted. */
+  file?: string;
+}
+
 /** What travels beside a request's own arguments. */
 export interface Envelope {
   id: number;
@@ -842,6 +1031,9 @@ export type Request =
   | { op: 'sysctl.get'; key: string }
   | { op: 'sysctl.set'; key: string; value: string }
   | EndpointRequest
+  | RunIptables
+  | ConntrackRequest
+  | { op: 'conntrack.events'; filter?: ConntrackFilter }
   | { op: 'status' }
   | { op: 'down' }
   | { op: 'config.show' }

@@ -104,9 +104,11 @@ class Daemon {
     send: (result: unknown) => void,
   ): Promise<unknown> | undefined {
     const { monitor, host } = this.handler.stack;
-    if (request.op !== 'monitor' && !isServiceStream(request)) return undefined;
+    if (request.op !== 'monitor' && request.op !== 'conntrack.events' && !isServiceStream(request)) return undefined;
     const namespace = this.network.namespaces.get(request.ns);
     if (request.op === 'monitor') return monitor.run(namespace, connection, send);
+    if (request.op === 'conntrack.events')
+      return this.handler.conntrack.run(namespace, request.filter, connection, send);
     const gone = new Promise<void>((resolve) => connection.onClose.push(resolve));
     return host.services.stream(request, namespace, send, gone);
   }
@@ -149,6 +151,7 @@ class Daemon {
     this.namespaces.close();
     this.server?.close();
     this.handler.stack.close();
+    this.handler.conntrack.close();
     await this.engine.stop();
     this.network.closeAll();
     this.hasStopped();

@@ -24,6 +24,13 @@ export interface SharedCounters {
   totals: Float64Array;
 }
 
+/** Of the whole dataplane. */
+export interface EngineCounters extends SharedCounters {
+  /** Packets and bytes: of rules, by rule × 2, and of policies, by chain × 2 (netfilter/rules.ts, chains.ts). */
+  rules: Float64Array;
+  policies: Float64Array;
+}
+
 export interface EngineOptions {
   isBusyPolling: boolean;
   fdbCapacity: number;
@@ -36,7 +43,7 @@ interface Pending {
 }
 
 export class EngineThread {
-  counters!: SharedCounters;
+  counters!: EngineCounters;
   /** Called for what the engine tells without being asked. */
   onEvent: (event: EngineEvent) => void = () => {};
   /** Called with each change of a neighbour while they are watched: a row of route/neighbour-commands.ts. */
@@ -73,7 +80,7 @@ export class EngineThread {
   /** Starts the thread and waits until it runs. */
   static async start(options: EngineOptions): Promise<EngineThread> {
     const engine = new EngineThread(options);
-    engine.counters = await new Promise<SharedCounters>((resolve, reject) => {
+    engine.counters = await new Promise<EngineCounters>((resolve, reject) => {
       engine.port.once('message', resolve);
       engine.worker.once('error', reject);
     });

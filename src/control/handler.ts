@@ -5,6 +5,7 @@
 import { SluiceError } from '../core/errors.js';
 import type { ApiError, Done, Envelope, Request, RouteInfo, StatusInfo } from './api.js';
 import type { BuiltInet, DataplaneConfig, Running } from './config.js';
+import { ConntrackTable, isConntrackRequest } from './conntrack.js';
 import type { EngineThread } from './engine-thread.js';
 import type { HostStackOwner } from './host-stack.js';
 import { IpStack } from './ip-stack.js';
@@ -48,6 +49,7 @@ const NOWHERE: Send = () => {};
 
 export class Handler {
   readonly stack: IpStack;
+  readonly conntrack: ConntrackTable;
   private readonly stations: Stations;
   private last: Promise<unknown> = Promise.resolve();
 
@@ -59,6 +61,7 @@ export class Handler {
     log: HostStackOwner['log'] = () => {},
   ) {
     this.stations = new Stations(network, engine);
+    this.conntrack = new ConntrackTable(engine);
     this.stack = new IpStack(network, engine, {
       log,
       execute: async (ns, request, isNested) =>
@@ -76,6 +79,7 @@ export class Handler {
   private execute(request: Addressed, send = NOWHERE): Promise<unknown> {
     const namespace = this.network.namespaces.get(request.ns);
     if (isServiceRequest(request)) return this.stack.host.services.execute(request, namespace);
+    if (isConntrackRequest(request)) return this.conntrack.execute(request, namespace, send);
     return isInetRequest(request) ? this.executeInet(request, namespace, send) : this.executeIn(request, namespace);
   }
 
@@ -136,8 +140,10 @@ export class Handler {
       case 'netns.list':
         return this.network.listNamespaces(namespace);
       case 'sysctl.get':
+        await this.conntrack.refresh(namespace, request.key);
         return namespace.sysctls.get(request.key);
       case 'sysctl.list':
+        await this.conntrack.refresh(namespace, request.prefix);
         return namespace.sysctls.list(request.prefix);
       case 'sysctl.set':
         return this.network.setSysctl(request.key, request.value, namespace);
@@ -158,6 +164,8 @@ export class Handler {
         return (await import('./config.js')).showConfig(this.running());
       case 'config.apply':
         return (await import('./config.js')).applyConfig(request, this.running());
+      case 'iptables.run':
+        return this.stack.netfilter.execute(request, namespace);
       case 'status':
         return this.status();
       default:

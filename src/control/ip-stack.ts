@@ -19,6 +19,7 @@ import type { LinkChange, LinkObserver, SettingChange } from './link-observer.js
 import { Monitor } from './monitor.js';
 import type { Namespace } from './namespaces.js';
 import { NeighbourControl } from './neighbours.js';
+import { NetfilterControl } from './netfilter.js';
 import type { Network } from './network.js';
 
 export class IpStack implements LinkObserver, InetHost {
@@ -26,6 +27,7 @@ export class IpStack implements LinkObserver, InetHost {
   readonly host: HostStack;
   readonly neighbours: NeighbourControl;
   readonly monitor: Monitor;
+  readonly netfilter: NetfilterControl;
   private isPosting = false;
 
   constructor(
@@ -36,6 +38,7 @@ export class IpStack implements LinkObserver, InetHost {
     this.inet = new InetControl(this);
     this.host = new HostStack(engine, this.inet, owner);
     this.neighbours = new NeighbourControl(network, engine);
+    this.netfilter = new NetfilterControl(network, engine);
     // A call that fails means that the engine has ended, and the daemon with it.
     this.monitor = new Monitor((isWatched) => void this.neighbours.watch(isWatched).catch(() => {}));
     engine.onNeighbour = (row, isGone) => this.neighbourChanged(row, isGone);
@@ -78,11 +81,13 @@ export class IpStack implements LinkObserver, InetHost {
 
   namespaceRemoved(namespace: Namespace, calls: Call[]): void {
     this.inet.namespaceRemoved(namespace, calls);
+    this.netfilter.namespaceRemoved(namespace);
     this.tellNamespace(namespace, true);
   }
 
   linkAdded(link: Link, calls: Call[]): void {
     this.host.linkAdded(link);
+    this.netfilter.linkNamed(link, calls);
     this.inet.linkAdded(link, calls);
     this.tellLink(link, false);
   }
@@ -90,6 +95,7 @@ export class IpStack implements LinkObserver, InetHost {
   linkRemoved(link: Link, calls: Call[]): void {
     this.inet.linkRemoved(link, calls);
     this.host.linkRemoved(link);
+    this.netfilter.linkRemoved(link, calls);
     this.tellLink(link, true);
   }
 
@@ -101,6 +107,7 @@ export class IpStack implements LinkObserver, InetHost {
 
   linkChanged(link: Link, what: LinkChange, calls: Call[]): void {
     this.inet.linkChanged(link, what, calls);
+    if (what.name === true) this.netfilter.linkNamed(link, calls);
     this.host.linkChanged(link, what);
     if (what.address === true) calls.push(['flushNeighbours', link.number]);
     if (link.isUp && (what.up === true || what.address === true)) this.announce(link, calls);

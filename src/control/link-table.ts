@@ -23,7 +23,7 @@ const NO_SETTINGS: LinkSettings = {
 export class LinkTable {
   private readonly links: Array<Link | undefined> = [];
   private readonly freed: number[] = [];
-  private next = 0;
+  private next = 1;
 
   byNumber(number: number): Link | undefined {
     return this.links[number];
@@ -55,14 +55,14 @@ export class LinkTable {
     };
   }
 
-  /** The first is the host's `lo`: number 0. */
+  /** From 1: in the datapath 0 is no link. */
   private take(name: string): number {
     const number = this.freed.pop() ?? this.next++;
     if (number < MAX_LINKS) return number;
     this.next--;
     return refuse(
       'ENOSPC',
-      `cannot add link "${name}": there are ${MAX_LINKS}, the most there can be; delete one first`,
+      `cannot add link "${name}": there are ${MAX_LINKS - 1}, the most there can be; delete one first`,
     );
   }
 

@@ -14,12 +14,22 @@ import { NativePort } from '../io/native-port.js';
 import { OffloadPort } from '../io/offload-port.js';
 import { PcapPort } from '../io/pcap-port.js';
 import { type PortKind, Ready, RxResult, shim } from '../io/shim.js';
+import type { Family } from '../netfilter/rule.js';
+import { Address4, Address6 } from '../route/addresses.js';
 import type { ConfTable } from '../route/conf.js';
 import type { EndpointPacket } from '../route/endpoints.js';
 import { type NeighbourCommand, NeighbourCommands } from '../route/neighbour-commands.js';
 import type { Station } from '../tables/fdb.js';
 import type { NeighbourFamily } from '../tables/neighbours.js';
 import { type CapturedFrames, Captures } from './captures.js';
+import {
+  type FlowChange,
+  FlowCommands,
+  type FlowCount,
+  type FlowEvents,
+  type FlowFailure,
+  type FlowPage,
+} from './conntrack-commands.js';
 
 /** Words of one station in a page of `stations`. */
 export const STATION_WORDS = 8;
@@ -50,12 +60,19 @@ export interface AddressConflict {
   address: [number, number, number, number];
 }
 
+/** Calls that change nothing that a packet's way depends on. */
+const ASKS_ONLY = new Set([
+  ...['stations', 'neighbours', 'proxies', 'snapshot', 'sourceAddress', 'mtuTo', 'hasRuleRoom', 'settleRules'],
+  ...['ackCapture', 'ackEndpoint', 'sendPacket', 'sendFrame', 'openEndpoint', 'closeEndpoint'],
+]);
+
 export class Operations {
   readonly rxResult = new Int32Array(RxResult.WORDS);
   readonly readyPairs = new Int32Array(MAX_LINKS * 2);
   isStopping = false;
   readonly captures: Captures;
   private readonly neighbourCommands: NeighbourCommands;
+  private ownFlowCommands: FlowCommands | undefined;
   private now = 0;
 
   constructor(
@@ -73,6 +90,7 @@ export class Operations {
   /** Carries out a transaction. An exception is a bug; it is reported and the engine goes on. */
   run(calls: Array<[string, ...unknown[]]>, now: number): { results?: unknown[]; failure?: string } {
     this.now = now;
+    if (!calls.every(([name]) => ASKS_ONLY.has(name))) this.dataplane.netfilter.changed();
     try {
       const methods = this as unknown as Record<string, (...args: unknown[]) => unknown>;
       return { results: calls.map(([name, ...args]) => methods[name](...args)) };
@@ -115,6 +133,40 @@ export class Operations {
 
   close(): void {
     for (const port of this.dataplane.egress.ports) port?.close();
+  }
+
+  // --- netfilter --------------------------------------------------------------------------------
+
+  /** RulesOps; see netfilter/rules.ts. */
+  rules(ops: Int32Array): void {
+    if (!this.dataplane.netfilter.apply(ops)) throw new Error('rules found no room');
+  }
+
+  hasRuleRoom(words: number): boolean {
+    return this.dataplane.netfilter.rules.hasRoom(words);
+  }
+
+  /** From here on the counters of rules are exact, until more packets come. */
+  settleRules(): void {
+    this.dataplane.netfilter.settle();
+  }
+
+  setTracking(namespace: Namespace, family: Family, isOn: boolean): void {
+    this.dataplane.netfilter.setTracking(namespace, family, isOn);
+  }
+
+  /** `isWhole`: it is a whole name. */
+  setLinkPattern(pattern: number, links: Link[], isWhole: boolean): void {
+    const { patterns } = this.dataplane.netfilter;
+    patterns.define(pattern, isWhole);
+    for (const link of links) patterns.add(pattern, link);
+  }
+
+  /** The patterns that a link fits, of the first `count`. */
+  setLinkName(link: Link, count: number, fitting: number[]): void {
+    const { patterns } = this.dataplane.netfilter;
+    patterns.forgetLink(link, count);
+    for (const pattern of fitting) patterns.add(pattern, link);
   }
 
   // --- calls ------------------------------------------------------------------------------------
@@ -179,7 +231,7 @@ export class Operations {
   }
 
   removeNamespace(namespace: Namespace): void {
-    this.dataplane.removeNamespace(namespace);
+    this.dataplane.removeNamespace(namespace, this.now);
   }
 
   addVirtual(link: Link, kind: LinkKind, mtu: number, namespace: Namespace): void {
@@ -206,12 +258,31 @@ export class Operations {
 
   setAddresses4(link: Link, words: Int32Array): void {
     const { inet, links } = this.dataplane;
+    const before = inet.addresses.of4[link];
     // The control plane sees to it that there is room.
     if (!inet.addresses.set4(link, words, links.namespace[link])) throw new Error('no room for own addresses');
+    this.tellGone(link, before, words, Address4.WORDS, 1);
   }
 
   setAddresses6(link: Link, words: Int32Array): void {
-    this.dataplane.inet.addresses.of6[link] = words;
+    const { addresses } = this.dataplane.inet;
+    const before = addresses.of6[link];
+    addresses.of6[link] = words;
+    this.tellGone(link, before, words, Address6.WORDS, 4);
+  }
+
+  /** Flows that were masqueraded with addresses that a link no longer has end. `width`: words of an address, the first of its row. */
+  private tellGone(link: Link, before: Int32Array, after: Int32Array, row: number, width: number): void {
+    const has = (address: Int32Array): boolean => {
+      for (let at = 0; at < after.length; at += row) {
+        if (address.every((word, i) => word === after[at + i])) return true;
+      }
+      return false;
+    };
+    for (let at = 0; at < before.length; at += row) {
+      const address = before.slice(at, at + width);
+      if (!has(address)) this.dataplane.netfilter.addressGone(link, address);
+    }
   }
 
   /** Multicast groups that the link has joined. */
@@ -459,6 +530,79 @@ export class Operations {
   tellPackets(): void {
     this.messages.postMessage({ packets: this.dataplane.inet.endpoints.packets() } satisfies EndpointPackets);
   }
+
+  // --- conntrack ---------------------------------------------------------------------------------
+
+  private get flowCommands(): FlowCommands {
+    this.ownFlowCommands ??= new FlowCommands(this.dataplane.netfilter.conntrack);
+    return this.ownFlowCommands;
+  }
+
+  /** A page of a namespace's flows behind `cursor` (0 to begin): rows of conntrack/flow-row.ts. */
+  flows(namespace: Namespace, cursor: number): FlowPage {
+    return this.flowCommands.page(namespace, cursor, this.now);
+  }
+
+  /** The flow that has the tuple of a row. */
+  flow(wanted: Int32Array): Int32Array | undefined {
+    return this.flowCommands.get(wanted, this.now);
+  }
+
+  zeroFlows(rows: Int32Array): void {
+    this.flowCommands.zero(rows);
+  }
+
+  /** For each row whether its flow was still there. `origin` is told to those who listen to events. */
+  deleteFlows(rows: Int32Array, origin: number): boolean[] {
+    return this.flowCommands.delete(rows, this.now, origin);
+  }
+
+  /** Looks at a bounded number of flows; answers the cursor for the next call, 0: done. `family`: 4, 6 or 0, both. */
+  flushFlows(namespace: Namespace, family: number, cursor: number, origin: number): number {
+    return this.flowCommands.flush(namespace, family, cursor, this.now, origin);
+  }
+
+  createFlow(row: Int32Array, origin: number): FlowFailure | 'created' {
+    return this.flowCommands.create(row, this.now, origin);
+  }
+
+  updateFlows(rows: Int32Array, change: FlowChange, origin: number): Array<Int32Array | FlowFailure | undefined> {
+    // Rules may ask for a flow's mark, state or labels.
+    this.dataplane.netfilter.changed();
+    return this.flowCommands.update(rows, change, this.now, origin);
+  }
+
+  countFlows(namespace: Namespace): FlowCount {
+    return this.flowCommands.count(namespace);
+  }
+
+  flowStats(namespace: Namespace): number[] {
+    return this.flowCommands.stats(namespace);
+  }
+
+  expectations(namespace: Namespace, from: number): FlowPage {
+    return this.flowCommands.expectations(namespace, from, this.now);
+  }
+
+  forgetExpectations(namespace: Namespace): void {
+    this.flowCommands.forgetExpectations(namespace, this.now);
+  }
+
+  /** By CtSetting, times as ms. */
+  setConntrack(namespace: Namespace, setting: number, value: number): void {
+    this.flowCommands.set(namespace, setting, value);
+  }
+
+  /** Whether events of flows are kept until flowEvents takes them. */
+  watchFlows(isOn: boolean): void {
+    this.flowCommands.watch(isOn);
+  }
+
+  flowEvents(): FlowEvents {
+    return this.flowCommands.events(this.now);
+  }
+
+  // --- devices -----------------------------------------------------------------------------------
 
   /** The kernel end of a TAP, or the device of a packet port, as it is now, for those who ask. */
   deviceIsUp(link: Link, fd: number, isTap: boolean): boolean {

@@ -11,7 +11,7 @@ import { apiErrorOf } from './handler.js';
 /** A line longer than this is no request. */
 const MAX_LINE = 16 << 20;
 /** Requests that are answered until they end of themselves, or the client goes. */
-const IS_STREAM: ReadonlySet<string> = new Set(['capture', 'monitor', 'ping', 'traceroute']);
+const IS_STREAM: ReadonlySet<string> = new Set(['capture', 'conntrack.events', 'monitor', 'ping', 'traceroute']);
 /** sun_path without its NUL. */
 const MAX_PATH = 107;
 

@@ -2,7 +2,7 @@
  * Names of sysctls: how they are written, which there are, and what values they take, whatever links and namespaces there
  * are.
  */
-import { CONF4, CONF6, NEIGH4, NEIGH6, NET4, NET6, type Sysctl } from './sysctl-tables.js';
+import { CONF4, CONF6, NEIGH4, NEIGH6, NET4, NET6, NETFILTER, type Sysctl } from './sysctl-tables.js';
 import { formatBitmap, parseBitmap } from './sysctl-units.js';
 
 export const BITMAP_BITS = 256;
@@ -20,6 +20,9 @@ export const INDEX = {
   4: { conf: byName(CONF4), neigh: byName(NEIGH4), net: byName(NET4) },
   6: { conf: byName(CONF6), neigh: byName(NEIGH6), net: byName(NET6) },
 } as const;
+
+/** net.netfilter.NAME. */
+export const INDEX_OF_NETFILTER: ReadonlyMap<string, Sysctl> = byName(NETFILTER);
 
 export const isNeigh: Record<4 | 6, ReadonlySet<number>> = {
   4: new Set(NEIGH4.map(({ key }) => key)),
@@ -46,6 +49,10 @@ export function fileOf(segments: readonly string[]): string {
 /** The sysctl of a key and the folder that it is in, whatever links there are. */
 function shapeOf(key: string): { sysctl: Sysctl; name?: string } | undefined {
   const [net, protocol, folder, ...rest] = segmentsOf(key);
+  if (net === 'net' && protocol === 'netfilter' && rest.length === 0) {
+    const setting = INDEX_OF_NETFILTER.get(folder);
+    return setting === undefined ? undefined : { sysctl: setting };
+  }
   if (net !== 'net' || (protocol !== 'ipv4' && protocol !== 'ipv6') || folder === undefined) return undefined;
   const index = INDEX[protocol === 'ipv4' ? 4 : 6];
   if (protocol === 'ipv4' && folder === 'ip_forward' && rest.length === 0)
@@ -81,7 +88,12 @@ export function sysctlProblem(key: string, value: string, isHost: boolean): stri
   if (sysctl.isInert === true) return `it has no effect here yet; leave it at ${sysctl.initial}`;
   return sysctl.isBitmap === true
     ? `"${value}" is no list of 0 to 255; write for example 0-1,3-127`
-    : `"${value}" is no value of it; use an integer from ${sysctl.min} to ${sysctl.max}`;
+    : `"${value}" is no value of it; use ${takenBy(sysctl)}`;
+}
+
+/** What a sysctl takes, in words. */
+export function takenBy({ words, min, max }: Pick<Sysctl, 'words' | 'min' | 'max'>): string {
+  return words === undefined ? `an integer from ${min} to ${max}` : words.join(' or ');
 }
 
 /** The link that a key is of; undefined: none. */

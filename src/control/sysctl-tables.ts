@@ -5,10 +5,13 @@
  *   CONF4, CONF6     net.ipv[46].conf.{all,default,LINK}.NAME
  *   NEIGH4, NEIGH6   net.ipv[46].neigh.{default,LINK}.NAME
  *   NET4, NET6       net.ipv[46].NAME
+ *   NETFILTER        net.netfilter.NAME
  *
  * Several names may show one key in different units. Names under `neigh.default`, and those marked so, exist once: in the
  * host namespace, for all.
  */
+import { CtSetting } from '../conntrack/settings.js';
+import { CT_SYSCTLS, type CtSysctl } from '../conntrack/timeouts.js';
 import { Conf4, Conf6, Net4, Net6 } from '../route/conf.js';
 import {
   CENTISECONDS,
@@ -42,6 +45,8 @@ export interface Sysctl {
   isGlobal?: boolean;
   /** A list of bits over eight words from `key` on. */
   isBitmap?: boolean;
+  /** What it takes, where that is no number. */
+  words?: readonly string[];
 }
 
 type Extra = Partial<Pick<Sysctl, 'isDeprecated' | 'isReadOnly' | 'isInert' | 'isGlobal' | 'isBitmap'>>;
@@ -276,6 +281,55 @@ export const NET6: readonly Sysctl[] = [
   inert('route/min_adv_mss', Net6.ROUTE_MIN_ADV_MSS, 1220),
   seconds('route/mtu_expires', Net6.ROUTE_MTU_EXPIRES_MS, 600),
 ];
+
+/** Of net.netfilter, words from CtSetting.COUNT on are the control plane's own. */
+export const enum NetfilterWord {
+  /** Slots of the flow table, and flows: as the engine told them last. */
+  BUCKETS = 64,
+  FLOWS = 65,
+  TIMEOUT_PROFILE = 66,
+  COUNT = 67,
+}
+
+const PROFILES = ['linux', 'rfc'] as const;
+
+/** A name of a list, kept as its index. */
+function choice(name: string, key: number, words: readonly string[]): Sysctl {
+  const parse = (text: string): number | undefined => {
+    const index = words.indexOf(text.trim());
+    return index < 0 ? undefined : index;
+  };
+  return {
+    name,
+    key,
+    unit: { parse, format: (value) => words[value] },
+    min: 0,
+    max: words.length - 1,
+    initial: 0,
+    words,
+  };
+}
+
+function conntrackSetting({ name, setting, isTime, linux, max }: CtSysctl): Sysctl {
+  const full = `nf_conntrack_${name}`;
+  if (isTime) return { name: full, key: setting, unit: SECONDS, min: 0, max: MAX_SECONDS, initial: linux * 1000 };
+  // Nothing is logged yet.
+  if (setting === CtSetting.LOG_INVALID) return inert(full, setting, linux);
+  return number(full, setting, linux, setting === CtSetting.EXPECT_MAX ? 1 : 0, max);
+}
+
+export const NETFILTER: readonly Sysctl[] = [
+  ...CT_SYSCTLS.map(conntrackSetting),
+  number('nf_conntrack_buckets', NetfilterWord.BUCKETS, 0, 0, INT_MAX, { isReadOnly: true }),
+  number('nf_conntrack_count', NetfilterWord.FLOWS, 0, 0, INT_MAX, { isReadOnly: true }),
+  choice('sluice_timeout_profile', NetfilterWord.TIMEOUT_PROFILE, PROFILES),
+];
+
+/** What net.netfilter.sluice_timeout_profile sets: key and ms of each timeout. */
+export function timeoutsOf(profile: number): Array<[key: number, ms: number]> {
+  const name = PROFILES[profile];
+  return CT_SYSCTLS.filter(({ isTime }) => isTime).map((one) => [one.setting, one[name] * 1000]);
+}
 
 /** ICMPv6 types that are limited at first: 0-1,3-127. */
 export const RATEMASK6 = [0xfffffffb | 0, -1, -1, -1, 0, 0, 0, 0];

@@ -15,7 +15,17 @@ import type { Call } from './engine-thread.js';
 import { hasIpv6, type Link, type LinkKind } from './link.js';
 import type { SettingChange } from './link-observer.js';
 import type { Namespace } from './namespaces.js';
-import { BITMAP_BITS, FOLDERS, fileOf, INDEX, isNeigh, keyOf, segmentsOf } from './sysctl-keys.js';
+import {
+  BITMAP_BITS,
+  FOLDERS,
+  fileOf,
+  INDEX,
+  INDEX_OF_NETFILTER,
+  isNeigh,
+  keyOf,
+  segmentsOf,
+  takenBy,
+} from './sysctl-keys.js';
 import {
   CONF4,
   CONF6,
@@ -24,11 +34,14 @@ import {
   NEIGH6,
   NET4,
   NET6,
+  NETFILTER,
+  NetfilterWord,
   RATEMASK6,
   type Sysctl,
+  timeoutsOf,
   WORDS6,
 } from './sysctl-tables.js';
-import { formatBitmap, INT_MAX, INT_MIN, parseBitmap } from './sysctl-units.js';
+import { formatBitmap, INT_MAX, INT_MIN, parseBitmap, SECONDS } from './sysctl-units.js';
 
 /** A link's rows, with what has been set by hand. */
 export interface LinkSettings {
@@ -51,11 +64,11 @@ type Pinning = Pick<LinkSettings, 'pinned4' | 'pinned6'>;
 /** Where values lie: a folder's row of a table. */
 interface Row {
   words: number[];
-  table: ConfTable;
+  table: ConfTable | 'netfilter';
   /** In the engine's table; undefined: it is the control plane's alone. */
   number: number | undefined;
   family: 4 | 6;
-  kind: 'all' | 'default' | 'link' | 'net';
+  kind: 'all' | 'default' | 'link' | 'net' | 'netfilter';
   link?: Link;
 }
 
@@ -73,6 +86,8 @@ const SPREADING6: ReadonlySet<string> = new Set([
 ]);
 
 const BITMAP_WORDS = 8;
+/** Timeouts beyond this last as long as this. */
+const LONGEST_MS = 2 ** 30;
 
 /** The dataplane counts in int32. */
 function word(value: number): number {
@@ -93,6 +108,7 @@ const FIRST = {
   default6: initialRow(WORDS6, CONF6, NEIGH6),
   net4: initialRow(Net4.COUNT, NET4),
   net6: initialRow(Net6.COUNT, NET6).map((value, key) => RATEMASK6[key - Net6.ICMP_RATEMASK] ?? value),
+  netfilter: initialRow(NetfilterWord.COUNT, NETFILTER),
 };
 
 const NONE_WRITTEN = new Map<string, string>();
@@ -106,6 +122,7 @@ export class Sysctls {
   private readonly default6: number[];
   private readonly net4: number[];
   private readonly net6: number[];
+  private readonly netfilter = [...FIRST.netfilter];
   /** Written keys of `default`. */
   pinned4: ReadonlySet<number>;
   pinned6: ReadonlySet<number> = new Set();
@@ -190,6 +207,12 @@ export class Sysctls {
     return entry === undefined ? 0 : Number.parseInt(textOf(entry), 10);
   }
 
+  /** What can only be asked of the engine. */
+  noteFlows(flows: number, buckets: number): void {
+    this.netfilter[NetfilterWord.FLOWS] = flows;
+    this.netfilter[NetfilterWord.BUCKETS] = buckets;
+  }
+
   // --- by name ------------------------------------------------------------------------------------
 
   get(key: string): SysctlInfo {
@@ -263,12 +286,11 @@ export class Sysctls {
 
   private parse(entry: Entry, key: string, text: string): number {
     const { min, max } = this.rangeOf(entry);
-    const value = entry.sysctl.unit.parse(text, min, max);
+    const { unit, words } = entry.sysctl;
+    const value = unit.parse(text, min, max);
     if (value !== undefined) return value;
-    throw new SluiceError(
-      'EINVAL',
-      `cannot set ${key}: "${text}" is no value of it; use an integer from ${min} to ${max}`,
-    );
+    const taken = takenBy(words === undefined ? { min, max } : { words, min, max });
+    throw new SluiceError('EINVAL', `cannot set ${key}: "${text}" is no value of it; use ${taken}`);
   }
 
   /** Limits that hang on other values. */
@@ -301,6 +323,7 @@ export class Sysctls {
     const { sysctl, row } = entry;
     const isSame = row.words[sysctl.key] === value;
     this.pin(entry);
+    if (row.kind === 'netfilter') return this.setNetfilter(sysctl.key, row, value, write);
     if (sysctl.isGlobal === true) return this.setGlobal(entry, value, write);
     write.store(this.namespace, entry, value);
     if (row.kind === 'all' && row.family === 4 && sysctl.name === 'forwarding' && !isSame) this.forward4(value, write);
@@ -315,6 +338,13 @@ export class Sysctls {
     const of: Pinning = link?.settings ?? this;
     if (family === 4) of.pinned4 = new Set(of.pinned4).add(key);
     else of.pinned6 = new Set(of.pinned6).add(key);
+  }
+
+  /** A profile sets all timeouts. */
+  private setNetfilter(key: number, row: Row, value: number, write: Write): void {
+    write.word(row, key, value);
+    if (key !== NetfilterWord.TIMEOUT_PROFILE) return;
+    for (const [timeout, ms] of timeoutsOf(value)) write.word(row, timeout, ms);
   }
 
   /** inet_forward_change: a router does not listen to redirects, unless told so afterwards. */
@@ -359,6 +389,10 @@ export class Sysctls {
 
   private find(segments: readonly string[]): Entry | undefined {
     const [net, protocol, folder, name] = segments;
+    if (net === 'net' && protocol === 'netfilter' && segments.length === 3) {
+      const sysctl = INDEX_OF_NETFILTER.get(folder);
+      return sysctl === undefined ? undefined : { sysctl, row: this.rowOfNetfilter() };
+    }
     if (net !== 'net' || (protocol !== 'ipv4' && protocol !== 'ipv6')) return undefined;
     const family = protocol === 'ipv4' ? 4 : 6;
     if (family === 4 && segments.length === 3 && folder === 'ip_forward')
@@ -398,6 +432,11 @@ export class Sysctls {
     return { words: family === 4 ? this.net4 : this.net6, table: `net${family}`, number, family, kind: 'net' };
   }
 
+  private rowOfNetfilter(): Row {
+    const { number } = this.namespace;
+    return { words: this.netfilter, table: 'netfilter', number, family: 4, kind: 'netfilter' };
+  }
+
   private rowOfLink(link: Link, family: 4 | 6): Row {
     const { words4, words6 } = link.settings;
     const words = family === 4 ? words4 : words6;
@@ -408,6 +447,8 @@ export class Sysctls {
   private everything(): Array<[string, Entry]> {
     const out: Array<[string, Entry]> = [];
     const forward = INDEX[4].conf.get('forwarding') as Sysctl;
+    for (const sysctl of NETFILTER)
+      out.push([`net\0netfilter\0${sysctl.name}\0`, { sysctl, row: this.rowOfNetfilter() }]);
     out.push([pathOf(4, 'ip_forward'), { sysctl: forward, row: this.rowOfAll(4) }]);
     for (const family of [4, 6] as const) {
       const { conf, neigh, net } = FOLDERS[family];
@@ -479,7 +520,15 @@ class Write {
   word({ words, table, number, family }: Row, key: number, value: number): void {
     if (words[key] === value) return;
     words[key] = value;
+    if (table === 'netfilter') return this.conntrack(number, key, value);
     const isOwn = table === 'net4' || table === 'net6' ? false : key >= (family === 4 ? Conf4.COUNT : Conf6.COUNT);
     if (number !== undefined && !isOwn) this.calls.push(['setConf', table, number, key, word(value)]);
+  }
+
+  /** The dataplane counts times in half of 31 bits. */
+  private conntrack(namespace: number | undefined, key: number, value: number): void {
+    if (namespace === undefined || key >= NetfilterWord.BUCKETS) return;
+    const most = NETFILTER.some((one) => one.key === key && one.unit === SECONDS) ? LONGEST_MS : INT_MAX;
+    this.calls.push(['setConntrack', namespace, key, Math.min(value, most)]);
   }
 }

@@ -114,7 +114,7 @@ function warmRouter(dataplane: Dataplane, engine: Engine): void {
   engine.round(0);
   fib.apply(Int32Array.of(FibOp.MERGED, NAMESPACE, 4, -1, FibOp.REMOVE_TABLE, TABLE));
   dataplane.removeLink(LOOPBACK, 0);
-  dataplane.removeNamespace(NAMESPACE);
+  dataplane.removeNamespace(NAMESPACE, 0);
 }
 
 /** FibOps of the route to a side's subnet. */

@@ -100,7 +100,8 @@ shim.attach(dataplane.arena, operations.rxResult, dataplane.egress.txErrno, oper
 shim.watch(options.eventfd);
 const { counters, drops, totals } = dataplane.links;
 warmUp(dataplane, engine);
-options.port.postMessage({ counters, drops, totals });
+const { rules } = dataplane.netfilter;
+options.port.postMessage({ counters, drops, totals, rules: rules.counters, policies: rules.chains.counters });
 run();
 operations.close();
 options.port.close();

@@ -140,6 +140,8 @@ export class Arena {
   /** Of conntrack: the number of the frame's flow, 0 = none or invalid, UNTRACKED; and what the frame is to it (CtInfo). */
   readonly flow: Int32Array<SharedArrayBuffer>;
   readonly flowInfo: Int32Array<SharedArrayBuffer>;
+  /** The bridge's port that a frame came in by, if it has passed PREROUTING there already; 0 = not. */
+  readonly bridgePort: Int32Array<SharedArrayBuffer>;
   /** Bytes of the longest fragment that a packet came in before it was put together, 0 = it came whole. */
   readonly maxFragment: Int32Array<SharedArrayBuffer>;
 
@@ -175,6 +177,7 @@ export class Arena {
     this.mark = sharedInts(this.heads);
     this.flow = sharedInts(this.heads);
     this.flowInfo = sharedInts(this.heads);
+    this.bridgePort = sharedInts(this.heads);
     this.maxFragment = sharedInts(this.heads);
     this.freeHeads = sharedInts(this.heads);
     this.freeTails = sharedInts(this.tails);
@@ -248,6 +251,13 @@ export class Arena {
     return this.tailBase + this.tail[frame] * Slot.TAIL_BYTES;
   }
 
+  /** An answer belongs to the flow of what it answers, and is RELATED to it (nf_conntrack_attach). */
+  attach(answer: Frame, about: Frame): void {
+    const isReply = this.flowInfo[about] >= CtInfo.ESTABLISHED_REPLY;
+    this.flow[answer] = this.flow[about];
+    this.flowInfo[answer] = isReply ? CtInfo.RELATED : CtInfo.RELATED_REPLY;
+  }
+
   /** The frame's bytes, copied out of the arena. */
   contents(frame: Frame): Uint8Array {
     const out = new Uint8Array(this.length[frame]);
@@ -283,6 +293,7 @@ export class Arena {
     this.mark[copy] = this.mark[frame];
     this.flow[copy] = this.flow[frame];
     this.flowInfo[copy] = this.flowInfo[frame];
+    this.bridgePort[copy] = this.bridgePort[frame];
     this.maxFragment[copy] = this.maxFragment[frame];
     return copy;
   }

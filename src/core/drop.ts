@@ -227,7 +227,7 @@ export const DROP_TEXT: Record<Reason, string> = {
   [DropReason.CONNTRACK_FULL]: 'it would begin a flow, and the table of flows is full',
   [DropReason.CONNTRACK_CLASH]: 'its flow would have the addresses and ports of another',
   [DropReason.CONNTRACK_REFUSED]: 'conntrack does not let it begin a flow, or end one so',
-  [DropReason.NAT_EXHAUSTED]: 'NAT found no free address and port for its flow',
+  [DropReason.NAT_EXHAUSTED]: 'no address and port is left that NAT could give its flow',
   [DropReason.NAT_FAILED]: 'its headers cannot be translated',
   [DropReason.TX_LINK_DOWN]: 'the other end of the link it should leave by is down',
   [DropReason.TX_MTU]: 'it is longer than the MTU of the link it should leave by',

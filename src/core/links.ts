@@ -1,7 +1,7 @@
 /*
  * What the datapath knows of links: parallel arrays under a link's number.
  *
- * A link's number is also its port slot in the shim and the row of its tx queue. 0 is `lo`'s place and
+ * A link's number is also its port slot in the shim and the row of its tx queue. 0 is no link and
  * never a port. Names, kinds and options belong to the control plane; here is what a packet needs.
  * Counters are doubles (exact to 2^53), one writer (the engine's worker), read by other threads as they are.
  */

@@ -47,4 +47,22 @@ export class Packet {
    * something about the packet (a target): then what the rules said must not be kept for the flow.
    */
   isVolatile = false;
+
+  /** Becomes what another one is. */
+  copy(other: Packet): void {
+    this.key.set(other.key);
+    this.frame = other.frame;
+    this.family = other.family;
+    this.hook = other.hook;
+    this.namespace = other.namespace;
+    this.now = other.now;
+    this.network = other.network;
+    this.transport = other.transport;
+    this.length = other.length;
+    this.in = other.in;
+    this.out = other.out;
+    this.physicalIn = other.physicalIn;
+    this.physicalOut = other.physicalOut;
+    this.isVolatile = other.isVolatile;
+  }
 }

@@ -125,6 +125,8 @@ export const enum Net4 {
   NEIGH_GC_THRESH2,
   NEIGH_GC_THRESH3,
   NEIGH_GC_INTERVAL_MS,
+  /** net.bridge.bridge-nf-call-iptables. */
+  BRIDGE_NF_CALL,
   COUNT,
 }
 
@@ -153,6 +155,8 @@ export const enum Net6 {
   NEIGH_GC_THRESH2,
   NEIGH_GC_THRESH3,
   NEIGH_GC_INTERVAL_MS,
+  /** net.bridge.bridge-nf-call-ip6tables. */
+  BRIDGE_NF_CALL,
   COUNT,
 }
 

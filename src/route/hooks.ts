@@ -26,6 +26,10 @@ export const enum Output {
 }
 
 export interface Hooks {
+  /** The first `n` frames of arena.burst came in by `link`, of whatever protocol, in a namespace whose IPv4 packets are asked about. */
+  receive4(link: Link, n: number, now: number): void;
+  /** A forwarded packet has passed all hooks, and leaves by `out`: row `hop` of fib.nexthops, of a route with that MTU (0: the link's). */
+  forwarded4(frame: Frame, link: Link, out: Link, hop: number, mtu: number): void;
   /** By namespace: bits of HookFamily. */
   readonly isOn: Uint8Array;
   /** Answers the packet that goes on, put together if it came in fragments; NONE: it does not. */
@@ -45,6 +49,8 @@ export interface Hooks {
 /** Of a stack beside which there is no netfilter. */
 export class NoHooks implements Hooks {
   readonly isOn = new Uint8Array(MAX_NAMESPACES);
+  receive4 = (): void => {};
+  forwarded4 = (): void => {};
   prerouting4 = (frame: Frame): Frame => frame;
   prerouting6 = (frame: Frame): Frame => frame;
   input4 = (): boolean => true;

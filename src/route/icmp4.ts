@@ -195,6 +195,7 @@ export class Icmp4 {
     const at = arena.offset[message] + start;
     write32(arena.bytes, at, (type << 24) | (code << 16));
     write32(arena.bytes, at + 4, info);
+    arena.attach(message, frame);
     rangeCopy(arena, message, start + Icmp.BYTES, frame, Ethernet.BYTES, length);
     const options = at + Icmp.BYTES + Ipv4.BYTES;
     for (let i = 0; i < recordedLength; i++) arena.bytes[options + i] = recorded[i];

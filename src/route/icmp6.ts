@@ -198,6 +198,7 @@ export class Icmp6 {
     const at = arena.offset[message] + HEADERS;
     write32(bytes, at, (type << 24) | (code << 16));
     write32(bytes, at + 4, info);
+    arena.attach(message, frame);
     rangeCopy(arena, message, HEADERS + Icmp.BYTES, frame, Ethernet.BYTES, length);
     this.address(message, inet.network(frame) + Ipv6.SOURCE);
     return message;

@@ -100,8 +100,10 @@ export class Inet {
   receiveOther(frame: Frame, link: Link, now: number): void {
     const { arena } = this;
     arena.ingress[frame] = link;
-    // What `lo` carries has been seen before: it keeps its mark and its flow.
-    if (this.links.kind[link] !== LinkKind.LOOPBACK) this.forgetTraces(frame);
+    // What `lo` carries, or a bridge has shown to netfilter, has been seen before: it keeps its mark and its flow.
+    const kind = this.links.kind[link];
+    const isSeen = kind === LinkKind.LOOPBACK || (kind === LinkKind.BRIDGE && arena.bridgePort[frame] !== 0);
+    if (!isSeen) this.forgetTraces(frame);
     if (arena.length[frame] < Ethernet.BYTES) return this.drop(frame, DropReason.RUNT);
     arena.received[frame] = this.addressee(frame, link);
     if (arena.received[frame] === Received.OTHER_HOST) return this.drop(frame, DropReason.OTHER_HOST);
@@ -120,6 +122,7 @@ export class Inet {
     arena.mark[frame] = 0;
     arena.flow[frame] = 0;
     arena.flowInfo[frame] = 0;
+    arena.bridgePort[frame] = 0;
     arena.maxFragment[frame] = 0;
   }
 

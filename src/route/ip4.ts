@@ -121,10 +121,10 @@ export class Ip4 {
 
     return function receive(link: Link, n: number, now: number): void {
       const namespace = namespaces[link];
+      if ((inet.hooks.isOn[namespace] & HookFamily.IPV4) !== 0) return inet.hooks.receive4(link, n, now);
       const merged = merged4[namespace];
       const isRouter =
         merged >= 0 &&
-        (inet.hooks.isOn[namespace] & HookFamily.IPV4) === 0 &&
         link4[link * Conf4.COUNT + Conf4.FORWARDING] !== 0 &&
         (net4[namespace * Net4.COUNT + Net4.FORWARD_USE_PMTU] === 0 || inet.pmtu.isEmpty) &&
         (link4[link * Conf4.COUNT + Conf4.RP_FILTER] | all4[namespace * Conf4.COUNT + Conf4.RP_FILTER]) === 0;
@@ -369,7 +369,10 @@ export class Ip4 {
     const isHooked = this.hasHooks(link);
     if (isHooked && !inet.hooks.forward4(frame, link, out, now)) return;
     if (ipv4.headerLength(bytes, at) > ipv4.Ipv4.BYTES) inet.options4.forward(frame, out, now);
-    if (isHooked && !inet.hooks.postrouting4(frame, out, now)) return;
+    if (isHooked) {
+      if (!inet.hooks.postrouting4(frame, out, now)) return;
+      inet.hooks.forwarded4(frame, link, out, hop, inet.fib.routes[(route << Route.SHIFT) + Route.MTU] & 0xfffff);
+    }
     this.output(frame, hop, destination, mtu, now);
   }
 

@@ -22,8 +22,8 @@ import { Errno, errnoOf } from './errno.js';
 import { NextHop, NoRoute, Route, RouteType } from './fib.js';
 import { flowHash6 } from './flow-hash.js';
 import { fragment6, MAX_FRAGMENTS } from './fragment.js';
-import { checkHopByHop } from './hop-by-hop.js';
 import { HookFamily, Output } from './hooks.js';
+import { checkHopByHop } from './hop-by-hop.js';
 import type { Inet } from './inet.js';
 import { SourceChoice, scopeOf } from './source6.js';
 

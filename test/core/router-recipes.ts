@@ -2,15 +2,22 @@
  * How to have the router drop a frame for each of its reasons: exactly one frame, that came in by e0 unless COUNTED_BY says
  * otherwise, and nothing left waiting. What it answers goes out and is no concern here.
  */
+import { FlowRow } from '../../src/conntrack/flow-row.js';
+import { Status } from '../../src/conntrack/flows.js';
+import { CtSetting } from '../../src/conntrack/settings.js';
 import { DropReason } from '../../src/core/drop.js';
 import { LinkKind } from '../../src/core/links.js';
+import { ChainFlag } from '../../src/netfilter/chains.js';
+import { Extension, NatFlag, NatRange, RejectWith } from '../../src/netfilter/ops.js';
+import { Family, Hook, Rule, TableId } from '../../src/netfilter/rule.js';
 import { Conf4, Conf6, Net4 } from '../../src/route/conf.js';
-import { closed4, closed6, echo4, from4, from6, H0, R0, router } from '../route/stack.js';
+import { closed4, closed6, echo4, from4, from6, H0, H1, R0, R1, router } from '../route/stack.js';
 import { A, B, BROADCAST, frame } from '../support/frames.js';
 import { arp, nd } from '../support/lan.js';
 import { Network } from '../support/network.js';
-import { type Ip4Options, type Ip6Options, icmp, pattern, tcp } from '../support/packets.js';
-import type { Router } from '../support/router.js';
+import { type Ip4Options, type Ip6Options, icmp, pattern, tcp, udp } from '../support/packets.js';
+import { type Router, wordsOf } from '../support/router.js';
+import { baseChain, DROP, type RawRule } from '../support/rules.js';
 
 const MORE = 0x2000;
 const UDP = 17;
@@ -78,10 +85,13 @@ function crowd(): Network {
   return network.send('e0', frame(A, B));
 }
 
+const REJECT: RawRule = { target: Extension.REJECT, argument: [RejectWith.PORT_UNREACHABLE] };
+
 /** Where drops are counted that are not for the link by which the frame came in. */
 export const COUNTED_BY: Partial<Record<DropReason, string>> = {
   // The one it could not go on to.
   [DropReason.BACKLOG_FULL]: 'w3',
+  [DropReason.NAT_FAILED]: 'e2',
 };
 
 export const ROUTER_RECIPES = {
@@ -149,4 +159,70 @@ export const ROUTER_RECIPES = {
     made.dataplane.inet.endpoints.open(1, 0, 4, UDP, 7, ANY_LINK);
     return made.send('e0', ...new Array<Uint8Array>(WINDOW + 1).fill(closed4()));
   },
+  [DropReason.RULE]: () => forwarding([DROP]).send('e0', to4()),
+  [DropReason.POLICY]: () => forwarding([], ChainFlag.DROP).send('e0', to4()),
+  [DropReason.REJECTED]: () => forwarding([REJECT]).send('e0', to4()),
+  [DropReason.CONNTRACK_FULL]: () => {
+    const made = tracking();
+    const { conntrack } = made.dataplane.netfilter;
+    made.send('e0', datagram4(1));
+    conntrack.settings[CtSetting.MAX] = 1;
+    conntrack.addStatus(1, Status.ASSURED);
+    return made.send('e0', datagram4(2));
+  },
+  [DropReason.CONNTRACK_CLASH]: () => {
+    const made = tracking();
+    const { conntrack } = made.dataplane.netfilter;
+    // A flow from B whose answers go elsewhere: what A sends is none of them, but its answers would be the flow's packets.
+    made.send('e1', from4({ to: R1, from: H1, source: '10.0.1.9', destination: '10.0.0.9', ...udpTo('10.0.1.9', '10.0.0.9', 7, 1) }));
+    conntrack.delete(1, made.now);
+    const row = new Int32Array(FlowRow.WORDS);
+    row[FlowRow.KIND] = UDP;
+    row[FlowRow.LEFT] = 10_000;
+    row.set([...wordsOf('10.0.1.9'), 0, 0, 0, ...wordsOf('10.0.0.9'), 0, 0, 0, (7 << 16) | 1], FlowRow.ORIGINAL);
+    row.set([...wordsOf('10.0.0.9'), 0, 0, 0, ...wordsOf('10.0.1.10'), 0, 0, 0, (1 << 16) | 7], FlowRow.REPLY);
+    conntrack.create(row, made.now);
+    return made.send('e0', datagram4(1));
+  },
+  [DropReason.NAT_EXHAUSTED]: () => {
+    const made = tracking();
+    baseChain(made.dataplane, [Family.IPV4, TableId.NAT, Hook.POSTROUTING], [snatToOnePort()]);
+    return made.send('e0', datagram4(1), datagram4(2));
+  },
+  [DropReason.NAT_FAILED]: () => {
+    const made = tracking();
+    made.interface('e2', '02:00:00:00:0b:02');
+    const argument = new Array<number>(NatRange.WORDS).fill(0);
+    baseChain(made.dataplane, [Family.IPV4, TableId.NAT, Hook.PREROUTING], [{ target: Extension.REDIRECT, argument }]);
+    return made.send('e2', spoilt(datagram4(1), 5, 2));
+  },
 };
+
+function forwarding(rules: RawRule[], flags: ChainFlag | 0 = 0): Router {
+  const made = router();
+  baseChain(made.dataplane, [Family.IPV4, TableId.FILTER, Hook.FORWARD], rules, flags);
+  return made;
+}
+
+function tracking(): Router {
+  const made = router();
+  made.dataplane.netfilter.setTracking(0, Family.IPV4, true);
+  return made;
+}
+
+function udpTo(source: string, destination: string, from: number, to: number): Partial<Ip4Options> {
+  return { protocol: UDP, payload: udp(source, destination, from, to, pattern(8)) };
+}
+
+/** From a port of A's to one of B's. */
+function datagram4(port: number): Uint8Array {
+  return to4(udpTo('10.0.0.9', '10.0.1.9', port, 7));
+}
+
+function snatToOnePort(): RawRule {
+  const argument = new Array<number>(NatRange.WORDS).fill(0);
+  argument[NatRange.FLAGS] = NatFlag.ADDRESSES | NatFlag.PORTS;
+  argument[NatRange.FIRST] = argument[NatRange.LAST] = wordsOf('10.0.1.1')[0];
+  argument[NatRange.LOW_PORT] = argument[NatRange.HIGH_PORT] = 1000;
+  return { target: Extension.SNAT, row: { [Rule.PROTOCOL]: UDP }, argument };
+}

@@ -1,49 +1,30 @@
 /*
- * Routing as the kernel does it: the same commands for a kernel namespace and for a namespace of Sluice, the same frames into both, on the
- * same kind of devices (veth), and every frame that comes out of every link compared byte for byte. Of packets that a router makes itself the IPv4
- * identification is left out, which is random; and with it the header checksum, which is checked instead.
- *
- *   test ── k0 … k3 ── p0 … p3   a kernel namespace
- *   test ── s0 … s3 ── p0 … p3   packet ports of Sluice
+ * Routing as the kernel does it: the same commands, the same frames, and every frame that comes out compared (see two-routers.ts).
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { isRight } from '../../src/wire/checksum.js';
 import { captureFiles, framesOf, NO_FIXTURES } from '../support/capture-files.js';
-import type { Daemon } from '../support/daemon.js';
-import type { Host } from '../support/host.js';
 import { icmp, ip4, ip6, pattern, seal4, tcp, udp } from '../support/packets.js';
-import { until } from '../support/program.js';
 import { lackingNamespaces, titled } from '../support/requirements.js';
 import { expectConserved, sceneOfAll } from '../support/scene.js';
-import type { Wires } from '../support/wires.js';
+import {
+  CROWD,
+  FORWARDING,
+  generator,
+  host,
+  INTERFACES,
+  many,
+  own,
+  PORTS,
+  pick,
+  type Random,
+  type Sent,
+  TwoRouters,
+} from '../support/two-routers.js';
 
 const missing = lackingNamespaces('python3', 'ethtool');
-const PORTS = [0, 1, 2, 3];
 const SEED = 20_261_122;
 
-const own = (port: number): string => `02:00:00:00:0b:0${port}`;
-const host = (port: number, n = 9): string => `02:00:00:00:${(0x10 + port).toString(16)}:0${n}`;
-
-/** Many senders: a router that answers one of them with an error too often falls silent for a while, and the kernel's clock is not ours. */
-const CROWD = Array.from({ length: 60 }, (_, n) => 100 + n);
-
-/** Both routers, in words of iproute2. pN has 10.0.N.1/24 and 2001:db8:N::1/64. */
-const SETUP = [
-  ...PORTS.flatMap((port) => [
-    `link set p${port} up`,
-    `addr add 10.0.${port}.1/24 broadcast + dev p${port}`,
-    `addr add 2001:db8:${port}::1/64 dev p${port} nodad`,
-    `addr add fe80::1/64 dev p${port} nodad`,
-  ]),
-  'link set lo up',
-  ...PORTS.flatMap((port) => [
-    `neigh replace 10.0.${port}.9 lladdr ${host(port)} dev p${port} nud permanent`,
-    `neigh replace 10.0.${port}.8 lladdr ${host(port, 8)} dev p${port} nud permanent`,
-    ...CROWD.map((n) => `neigh replace 10.0.${port}.${n} lladdr ${host(port)} dev p${port} nud permanent`),
-    `neigh replace 2001:db8:${port}::9 lladdr ${host(port)} dev p${port} nud permanent`,
-    `neigh replace 2001:db8:${port}::8 lladdr ${host(port, 8)} dev p${port} nud permanent`,
-    `neigh replace fe80::9 lladdr ${host(port)} dev p${port} nud permanent`,
-  ]),
+const ROUTES = [
   'route add 172.16.0.0/16 via 10.0.1.9',
   'route add 172.16.5.0/24 via 10.0.2.9',
   'route add 172.17.0.0/16 via 10.0.0.9',
@@ -61,40 +42,6 @@ const SETUP = [
   'route add unreachable 2001:db8:111::/48',
   'route add prohibit 2001:db8:112::/48',
 ];
-
-const SYSCTLS = [
-  'net.ipv4.ip_forward=1',
-  'net.ipv6.conf.all.forwarding=1',
-  // Every error, so that each can be compared.
-  'net.ipv4.icmp_ratelimit=0',
-  'net.ipv4.icmp_msgs_per_sec=100000',
-  'net.ipv4.icmp_msgs_burst=100000',
-  'net.ipv6.icmp.ratelimit=0',
-  ...PORTS.map((port) => `net.ipv4.conf.p${port}.rp_filter=0`),
-  'net.ipv4.conf.all.rp_filter=0',
-];
-
-interface Sent {
-  port: number;
-  bytes: Uint8Array;
-  what: string;
-}
-
-function generator(seed: number): (n: number) => number {
-  let state = seed | 0 || 1;
-  return (n) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % n;
-  };
-}
-
-type Random = (n: number) => number;
-
-function pick<T>(random: Random, list: readonly T[]): T {
-  return list[random(list.length)];
-}
 
 // --- frames --------------------------------------------------------------------------------------
 
@@ -391,55 +338,11 @@ function forwarded(random: Random): Sent {
 /** Of devices: what differs because one is a veth of the kernel's and the other a packet port. */
 const IGNORED = new Set(['link_index', 'link_netnsid', 'link', 'link_netns', 'qdisc', 'ifindex', 'txqlen']);
 
-// --- comparison ----------------------------------------------------------------------------------
-
-/** What a router says at a time of its own choosing: ARP, neighbour discovery and multicast listener reports. */
-function isOfOwnAccord(frame: Buffer): boolean {
-  if (frame[12] === 8 && frame[13] === 6) return true;
-  if (frame[12] !== 0x86) return false;
-  const icmp = frame[20] === 0 ? 62 : 54;
-  const isIcmp6 = frame[20] === 58 || (frame[20] === 0 && frame[54] === 58);
-  return isIcmp6 && ((frame[icmp] >= 130 && frame[icmp] <= 137) || frame[icmp] === 143);
-}
-
-/** What of a frame is compared: of those that a router made itself all but the identification. */
-function normal(frame: Buffer): string {
-  const bytes = Uint8Array.from(frame);
-  const isIcmp = bytes[12] === 8 && bytes[13] === 0 && bytes[23] === 1;
-  const isReset = bytes[12] === 8 && bytes[13] === 0 && bytes[23] === 6 && (bytes[47] & 4) !== 0;
-  const isOwn = bytes[26] === 10 && bytes[27] === 0 && bytes[29] === 1;
-  if ((isIcmp || isReset) && isOwn) {
-    const isChecksumRight = isRight(bytes, 14, (bytes[14] & 15) << 2, 0);
-    bytes.fill(0, 18, 20);
-    bytes.fill(isChecksumRight ? 0 : 0xee, 24, 26);
-  }
-  // What a router says of its own accord has a flow label of its own making (auto_flowlabels).
-  const isIpv6 = bytes[12] === 0x86 && bytes[13] === 0xdd && bytes[14] >>> 4 === 6;
-  const isOwn6 = isIpv6 && (bytes[22] === 0x20 || bytes[22] === 0xfe) && bytes[37] === 1;
-  if (isOwn6) bytes.fill(0, 15, 18);
-  return Buffer.from(bytes).toString('hex');
-}
-
-/**
- * The kernel now and then leaves out an error about a route (ICMP 3/0, 3/1, 3/13): it counts them by peer, in a table that it thins out by its own
- * clock. So many of ours may be more than it sends, in one case.
- */
-const MOST_LEFT_OUT = 3;
-
-function isRouteError(line: string): boolean {
-  const frame = Buffer.from(line.slice(line.indexOf(' ') + 1), 'hex');
-  const start = 14 + (frame[14] & 15) * 4;
-  return frame[12] === 8 && frame[23] === 1 && frame[start] === 3 && [0, 1, 13].includes(frame[start + 1]);
-}
-
-/** Ours without route errors that are missing in theirs. */
-function withoutLeftOut(ours: string[], theirs: string[]): string[] {
-  return ours.filter((line) => theirs.includes(line) || !isRouteError(line));
-}
+// --- cases -------------------------------------------------------------------------------------------
 
 interface Case {
   title: string;
-  /** Words of `ip` beside SETUP. */
+  /** Words of `ip` beside INTERFACES and ROUTES. */
   lines?: string[];
   undo?: string[];
   sysctls?: string[];
@@ -472,11 +375,6 @@ function captured(most: number): Sent[] {
       } else return [];
       return [{ port, bytes, what: `frame ${n} of the captures, into p${port}` }];
     });
-}
-
-function many(count: number, seed: number, make: (random: Random) => Sent): Sent[] {
-  const random = generator(seed);
-  return Array.from({ length: count }, () => make(random));
 }
 
 const CASES: Case[] = [
@@ -566,119 +464,28 @@ const CASES: Case[] = [
 ];
 
 describe.skipIf(missing)(titled('beside the kernel’s router', missing), () => {
-  let daemon: Daemon;
-  let wires: Wires;
-  let kernel: Host;
-  let received = 0;
+  let routers: TwoRouters;
 
   sceneOfAll(async (scene) => {
-    const [kernelSide, sluiceSide, outside] = [await scene.host(), await scene.host(), await scene.host()];
-    kernel = kernelSide;
-    daemon = await scene.daemon();
-    wires = scene.wires();
-    await kernel.must('sysctl -qw net.ipv6.conf.default.addr_gen_mode=1');
-    for (const port of PORTS) {
-      for (const [prefix, side] of [
-        ['k', kernelSide],
-        ['s', sluiceSide],
-      ] as const) {
-        await side.veth(`p${port}`, outside, `${prefix}${port}`);
-        await side.ip(`link set p${port} address ${own(port)}`);
-        await wires.open(`${prefix}${port}`, outside, `${prefix}${port}`);
-      }
-      await daemon.must(`ip link add p${port} address ${own(port)} type packet dev p${port} netns ${sluiceSide.name}`);
-      await daemon.must(`ip link set p${port} addrgenmode none`);
-      await kernel.ip(`link set p${port} addrgenmode none`);
-      await kernel.must(`sysctl -qw net.ipv6.conf.p${port}.disable_ipv6=0`);
-      // What it says itself is to be seen with its checksum.
-      await kernel.must(`ethtool -K p${port} tx off`);
-    }
+    routers = await TwoRouters.build(scene);
   });
-
-  async function sysctl(settings: string[]): Promise<void> {
-    if (settings.length === 0) return;
-    await kernel.must(`sysctl -qw ${settings.join(' ')}`);
-    await daemon.must(`sysctl -qw ${settings.join(' ')}`);
-  }
-
-  async function configure(lines: string[]): Promise<void> {
-    if (lines.length === 0) return;
-    await kernel.ip(...lines);
-    await daemon.ip(...lines);
-  }
 
   beforeAll(async () => {
-    await sysctl(SYSCTLS);
-    await configure(SETUP);
-    for (const port of PORTS) await until(`p${port} has a carrier`, () => daemon.hasFlag(`p${port}`, 'LOWER_UP'));
+    await routers.sysctl(FORWARDING);
+    await routers.configure([...INTERFACES, ...ROUTES]);
+    await routers.haveCarriers();
   });
-
-  /** Sends frames into both routers, and waits until Sluice has done with them; the kernel's has when the sender returns. */
-  async function send(frames: Sent[]): Promise<void> {
-    for (const { port, bytes } of frames) {
-      await wires.send(`k${port}`, bytes);
-      await wires.send(`s${port}`, bytes);
-    }
-    received += frames.length;
-    await until('Sluice has received them', async () => {
-      const { links } = await daemon.status();
-      return PORTS.reduce((sum, n) => sum + links[`p${n}`].received, 0) >= received;
-    });
-  }
-
-  async function outputs(prefix: string): Promise<string[]> {
-    const each = await wires.drainAll(PORTS.map((port) => `${prefix}${port}`));
-    // Frames from several ports overtake each other on the way to one.
-    return each.flatMap((list, port) =>
-      list
-        .filter((bytes) => !isOfOwnAccord(bytes))
-        .map((bytes) => `p${port} ${normal(bytes)}`)
-        .sort(),
-    );
-  }
-
-  async function expectAlike(frames: Sent[]): Promise<void> {
-    const { links } = await daemon.atRest();
-    received = PORTS.reduce((sum, port) => sum + links[`p${port}`].received, 0);
-    await outputs('k');
-    await outputs('s');
-    let total = 0;
-    let leftOut = 0;
-    for (let from = 0; from < frames.length; from += 20) {
-      const part = frames.slice(from, from + 20);
-      await send(part);
-      const theirs = await outputs('k');
-      const sent = await outputs('s');
-      const ours = withoutLeftOut(sent, theirs);
-      total += theirs.length;
-      leftOut += sent.length - ours.length;
-      if (JSON.stringify(ours) !== JSON.stringify(theirs)) await explain(part);
-      expect(ours).toEqual(theirs);
-    }
-    expect(leftOut).toBeLessThanOrEqual(MOST_LEFT_OUT);
-    expect(total, 'something comes out').toBeGreaterThan(0);
-  }
-
-  /** Sends them again, one by one, to find the one that makes the difference. */
-  async function explain(frames: Sent[]): Promise<void> {
-    for (const sent of frames) {
-      await send([sent]);
-      const theirs = await outputs('k');
-      const ours = await outputs('s');
-      expect(ours, sent.what).toEqual(theirs);
-    }
-  }
 
   test.each(CASES.map((one): [string, Case] => [one.title, one]))(
     '%s',
     async (_, { lines, undo, sysctls, reset, frames }) => {
-      await configure(lines ?? []);
-      await sysctl(sysctls ?? []);
+      await routers.configure(lines ?? []);
+      await routers.sysctl(sysctls ?? []);
       try {
-        await expectAlike(frames);
+        await routers.expectAlike(frames);
       } finally {
-        await sysctl(reset ?? []);
-        await configure(undo ?? []);
+        await routers.sysctl(reset ?? []);
+        await routers.configure(undo ?? []);
       }
     },
     120_000,
@@ -688,26 +495,26 @@ describe.skipIf(missing)(titled('beside the kernel’s router', missing), () => 
 
   test.skipIf(real.length === 0)(
     `real captures, re-addressed (${real.length === 0 ? NO_FIXTURES : 'of 150 files'})`,
-    () => expectAlike(real),
+    () => routers.expectAlike(real),
     90_000,
   );
 
   test('and with the checksums and superframes that veths leave to each other', async () => {
-    for (const port of PORTS) await kernel.must(`ethtool -K p${port} tx on`);
+    for (const port of PORTS) await routers.kernel.must(`ethtool -K p${port} tx on`);
     try {
-      await expectAlike(many(60, SEED + 21, forwarded));
+      await routers.expectAlike(many(60, SEED + 21, forwarded));
     } finally {
-      for (const port of PORTS) await kernel.must(`ethtool -K p${port} tx off`);
+      for (const port of PORTS) await routers.kernel.must(`ethtool -K p${port} tx off`);
     }
   });
 
   test('the tables are alike', async () => {
     for (const words of ['route show table all', '-6 route show', 'addr show', 'rule']) {
-      const [theirs, ours] = [await kernel.must(`ip -j ${words}`), await daemon.must(`ip -j ${words}`)];
+      const [theirs, ours] = [await routers.kernel.must(`ip -j ${words}`), await routers.daemon.must(`ip -j ${words}`)];
       const part = (text: string): unknown => JSON.parse(text, (key, value) => (IGNORED.has(key) ? undefined : value));
       expect(part(ours), words).toEqual(part(theirs));
     }
   });
 
-  test('at rest every frame is accounted for', () => expectConserved(daemon));
+  test('at rest every frame is accounted for', () => expectConserved(routers.daemon));
 });

@@ -132,20 +132,25 @@ export interface TcpOptions {
   acknowledgement?: number;
   flags: number;
   data?: Uint8Array;
+  /** A multiple of four bytes. */
+  options?: Uint8Array;
+  window?: number;
 }
 
 export function tcp(source: string, destination: string, sport: number, dport: number, o: TcpOptions): Uint8Array {
-  const data = o.data ?? new Uint8Array(0);
-  const bytes = new Uint8Array(20 + data.length);
+  const { data = new Uint8Array(0), options = new Uint8Array(0) } = o;
+  const header = 20 + options.length;
+  const bytes = new Uint8Array(header + data.length);
   const view = new DataView(bytes.buffer);
   view.setUint16(0, sport);
   view.setUint16(2, dport);
   view.setUint32(4, o.sequence ?? 1000);
   view.setUint32(8, o.acknowledgement ?? 0);
-  view.setUint8(12, 5 << 4);
+  view.setUint8(12, header << 2);
   view.setUint8(13, o.flags);
-  view.setUint16(14, 8192);
-  bytes.set(data, 20);
+  view.setUint16(14, o.window ?? 8192);
+  bytes.set(options, 20);
+  bytes.set(data, header);
   return check(bytes, 16, pseudo(source, destination, 6, bytes.length));
 }
 

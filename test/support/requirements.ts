@@ -17,6 +17,8 @@ const TOOLS = {
   ethtool: ['ethtool', '--version'],
   tcpdump: ['tcpdump', '--version'],
   nft: ['nft', '--version'],
+  iptables: ['iptables', '--version'],
+  conntrack: ['conntrack', '--version'],
   python3: ['python3', '--version'],
   setpriv: ['setpriv', '--version'],
   unshare: ['unshare', '--version'],

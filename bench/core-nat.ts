@@ -1,0 +1,290 @@
+/*
+ * NAT alone: UDP from one memory port to another through SNAT and a rule of FORWARD, as many flows as wanted in random order. Each measurement has a
+ * process of its own.
+ *
+ *   flows        the first packet of each flow, and its answer: from then on all are established
+ *   established  packets of the flows in random order: look-up, tracker, both checksums, route, MACs
+ *   new          first packets, each of another flow
+ *   memory       what the process has grown by, a flow
+ */
+import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+import { Flow } from '../src/conntrack/flows.js';
+import { CtSetting } from '../src/conntrack/settings.js';
+import { BURST } from '../src/core/arena.js';
+import type { Port } from '../src/core/port.js';
+import { Dataplane } from '../src/datapath.js';
+import { Engine } from '../src/engine.js';
+import { LoopPort } from '../src/io/memory-port.js';
+import { CtStateBit, Extension, NatFlag, NatRange, Op, OpWord } from '../src/netfilter/ops.js';
+import { Family, Hook, Rule, TableId, Target } from '../src/netfilter/rule.js';
+import { InsertRule, RulesOp } from '../src/netfilter/rules.js';
+import { Conf4 } from '../src/route/conf.js';
+import { FibOp, NextHop, Route, RouteType } from '../src/route/fib.js';
+import { Neighbour, Nud } from '../src/tables/neighbours.js';
+import { fold, pseudo4, sumBytes } from '../src/wire/checksum.js';
+import { write16 } from '../src/wire/field.js';
+import * as ipv4 from '../src/wire/ipv4.js';
+import { measureAlone, rowAlone } from './alone.js';
+import type { Measure, Options, Row } from './measure.js';
+import { xorshift } from './xorshift.js';
+
+const [IN, OUT] = [1, 2];
+const TABLE = 1;
+/** Words of a prepared frame: the first two bytes, then ten times four: Ethernet, IPv4, UDP. */
+const STRIDE = 16;
+const WORDS = 11;
+const ROUNDS_OF_WORK = 100;
+const UDP = 17;
+/** Addresses that flows are translated to: 203.0.113.0 … 63. */
+const POOL = (203 << 24) | (113 << 8);
+const POOL_SIZE = 64;
+/** Before anything is counted, so that all is compiled: flows that are forgotten again. */
+const WARM_UP = 1 << 16;
+
+type Socket = [address: number, port: number];
+
+/** A prepared UDP datagram without data, in LoopPort's words. */
+function datagram(words: Int32Array, index: number, link: number, source: Socket, destination: Socket): void {
+  const frame = new Uint8Array(42);
+  frame.set([2, 0, 0, 0, 0, link, 2, 0, 0, 0, 0, 9, 8, 0]);
+  ipv4.write(frame, 14, UDP, source[0], destination[0], 28);
+  write16(frame, 34, source[1]);
+  write16(frame, 36, destination[1]);
+  write16(frame, 38, 8);
+  const sum = fold(sumBytes(frame, 34, 8) + pseudo4(source[0], destination[0], UDP, 8));
+  write16(frame, 40, ~sum & 0xffff || 0xffff);
+  const bytes = new Uint8Array(words.buffer, index * STRIDE * 4);
+  for (let k = 0; k < frame.length; k++) bytes[k < 2 ? k : k + 2] = frame[k];
+}
+
+/** The sockets of flow `n`: 64 clients, 16 servers. */
+function flowOf(n: number): [Socket, Socket] {
+  const client = (192 << 24) | (168 << 16) | (n & 63) | 0x100;
+  const server = (198 << 24) | (18 << 16) | ((n >> 6) & 15) | 0x100;
+  return [
+    [client, 1024 + ((n >> 10) & 0x7fff)],
+    [server, 53 + ((n >> 25) & 7)],
+  ];
+}
+
+// --- a router with SNAT ----------------------------------------------------------------------------
+
+interface Bed {
+  dataplane: Dataplane;
+  engine: Engine;
+}
+
+function bed(): Bed {
+  const random = xorshift(4711);
+  const dataplane = new Dataplane({ keys: Int32Array.from([1, 2, 3, 4], () => random()) });
+  for (const link of [IN, OUT]) {
+    dataplane.addLink(link, 1500);
+    dataplane.setMac(link, 0x0002, link << 24);
+    dataplane.setUp(link, true);
+    dataplane.setCarrier(link, true);
+    dataplane.inet.conf.set('link4', link, Conf4.FORWARDING, 1);
+  }
+  addRoutes(dataplane);
+  addRules(dataplane);
+  return { dataplane, engine: new Engine(dataplane) };
+}
+
+/** 192.168.0.0/16 by IN, everything else by OUT; one neighbour on each. */
+function addRoutes({ inet }: Dataplane): void {
+  const { fib, neighbours } = inet;
+  fib.apply(Int32Array.of(FibOp.ADD_TABLE, TABLE, 4, FibOp.MERGED, 0, 4, TABLE));
+  for (const link of [IN, OUT]) {
+    const gateway = (10 << 24) | (link << 8) | 9;
+    const hop = new Int32Array(NextHop.WORDS);
+    hop[NextHop.LINK] = link;
+    hop[NextHop.FAMILY] = 4;
+    hop[NextHop.GATEWAY] = gateway;
+    const route = new Int32Array(Route.WORDS);
+    route[Route.TYPE] = RouteType.UNICAST;
+    route[Route.LENGTH] = link === IN ? 16 : 0;
+    route[Route.NEXTHOP] = link;
+    route[Route.COUNT] = 1;
+    fib.apply(Int32Array.of(FibOp.SET_NEXTHOP, link, ...hop, FibOp.SET_ROUTE, link, ...route));
+    const slot = neighbours.insert4(0, link, gateway, true) << Neighbour.SHIFT;
+    neighbours.rows[slot + Neighbour.MAC_HIGH] = 0x0002;
+    neighbours.rows[slot + Neighbour.MAC_LOW] = link;
+    neighbours.rows[slot + Neighbour.STATE] = Nud.PERMANENT;
+  }
+  const inside = (192 << 24) | (168 << 16);
+  fib.apply(Int32Array.of(FibOp.INSERT4, TABLE, inside, 16, IN, FibOp.INSERT4, TABLE, 0, 0, OUT));
+}
+
+/** A rule at the head of a chain. */
+function insert(chain: number, rule: number, row: Int32Array, program: number[], words: number[]): number[] {
+  const head = new Array<number>(InsertRule.ROW).fill(0);
+  head[0] = RulesOp.INSERT_RULE;
+  head[InsertRule.CHAIN] = chain;
+  head[InsertRule.RULE] = rule;
+  head[InsertRule.PROGRAM_WORDS] = program.length;
+  head[InsertRule.ARGUMENT_WORDS] = words.length;
+  return [...head, ...row, ...program, ...words];
+}
+
+/** -t nat -A POSTROUTING -o OUT -j SNAT --to-source POOL; -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT. */
+function addRules({ netfilter }: Dataplane): void {
+  const range = new Array<number>(NatRange.WORDS).fill(0);
+  range[NatRange.FLAGS] = NatFlag.ADDRESSES;
+  range[NatRange.FIRST] = POOL;
+  range[NatRange.LAST] = POOL + POOL_SIZE - 1;
+  const snat = new Int32Array(Rule.WORDS);
+  snat[Rule.TARGET] = Extension.SNAT;
+  snat[Rule.LINKS] = 1 << 16;
+  const accept = new Int32Array(Rule.WORDS);
+  accept[Rule.TARGET] = Target.ACCEPT;
+  const established = [Op.CT_STATE | (2 << OpWord.LENGTH_SHIFT), CtStateBit.ESTABLISHED | CtStateBit.RELATED, Op.END];
+  netfilter.patterns.define(1, true);
+  netfilter.patterns.add(1, OUT);
+  const chains = [
+    [RulesOp.ADD_CHAIN, 1, 0, Family.IPV4, TableId.NAT, Hook.POSTROUTING, 0],
+    [RulesOp.ADD_CHAIN, 2, 0, Family.IPV4, TableId.FILTER, Hook.FORWARD, 0],
+  ];
+  const rules = [...insert(1, 1, snat, [], range), ...insert(2, 2, accept, established, [])];
+  if (!netfilter.apply(Int32Array.from([...chains.flat(), ...rules]))) throw new Error('the rules do not fit');
+  netfilter.setTracking(0, Family.IPV4, true);
+}
+
+// --- traffic ---------------------------------------------------------------------------------------
+
+/** The first packets of flows from `first` on, in an order of no order. */
+function firstPackets(first: number, count: number): Int32Array {
+  const random = xorshift(815);
+  const order = Uint32Array.from({ length: count }, (_, n) => n);
+  for (let i = count - 1; i > 0; i--) {
+    const k = random() % (i + 1);
+    [order[i], order[k]] = [order[k], order[i]];
+  }
+  const words = new Int32Array(count * STRIDE);
+  order.forEach((n, i) => {
+    datagram(words, i, IN, ...flowOf(first + n));
+  });
+  return words;
+}
+
+/** The answers to the flows there are, `count` of them. */
+function answers({ dataplane }: Bed, count: number): Int32Array {
+  const { words, end } = dataplane.netfilter.conntrack.flows[Family.IPV4];
+  const frames = new Int32Array(count * STRIDE);
+  let n = 0;
+  for (let flow = 1; flow < end && n < count; flow++) {
+    const at = flow * Flow.WORDS4;
+    if (words[at + Flow.KIND] === 0) continue;
+    const reply = at + Flow.REPLY4;
+    const ports = words[reply + 2];
+    datagram(frames, n++, OUT, [words[reply], ports >>> 16], [words[reply + 1], ports & 0xffff]);
+  }
+  if (n !== count) throw new Error(`there are ${n} flows in place of ${count}`);
+  return frames;
+}
+
+/** Takes what is sent; nothing comes from it. */
+class Sink implements Port {
+  readonly invalid = 0;
+  readonly starved = 0;
+  readonly segments = 0;
+  readonly isDrained = true;
+  transmitted = 0;
+  rx = (): number => 0;
+  tx(n: number): number {
+    this.transmitted += n;
+    return 0;
+  }
+  close(): void {}
+}
+
+/** Each frame once. Answers the seconds that took. */
+function send({ dataplane, engine }: Bed, link: number, frames: Int32Array): number {
+  dataplane.egress.ports[link] = new LoopPort(dataplane.arena, frames, STRIDE, WORDS);
+  engine.activate(link);
+  const start = performance.now();
+  for (let left = frames.length / STRIDE; left > 0; left -= BURST) {
+    const now = performance.now() | 0;
+    engine.round(now);
+    engine.timers(now);
+  }
+  dataplane.egress.ports[link] = new Sink();
+  return (performance.now() - start) / 1000;
+}
+
+function sent({ dataplane }: Bed): number {
+  return (dataplane.egress.ports[OUT] as Sink).transmitted;
+}
+
+/** A bed on which everything has run often enough to be compiled, with no flows. */
+function warmBed(): Bed {
+  const made = bed();
+  for (const link of [IN, OUT]) made.dataplane.egress.ports[link] = new Sink();
+  send(made, IN, firstPackets(0, WARM_UP));
+  send(made, OUT, answers(made, WARM_UP));
+  const { conntrack } = made.dataplane.netfilter;
+  conntrack.forgetNamespace(0, performance.now() | 0);
+  conntrack.settings[CtSetting.MAX] = 1 << 22;
+  // However slow the machine is, no flow expires meanwhile.
+  conntrack.settings[CtSetting.UDP] = 1e9;
+  conntrack.settings[CtSetting.UDP_STREAM] = 1e9;
+  return made;
+}
+
+function measureEstablished(flows: number, seconds: number): void {
+  const made = warmBed();
+  const frames = firstPackets(0, flows);
+  send(made, IN, frames);
+  send(made, OUT, answers(made, flows));
+  const { dataplane, engine } = made;
+  const sink = new Sink();
+  dataplane.egress.ports[OUT] = sink;
+  dataplane.egress.ports[IN] = new LoopPort(dataplane.arena, frames, STRIDE, WORDS);
+  engine.activate(IN);
+  const before = dataplane.links.counters[IN << 4];
+  const work = (): void => {
+    for (let i = 0; i < ROUNDS_OF_WORK; i++) {
+      const now = performance.now() | 0;
+      engine.round(now);
+      engine.timers(now);
+    }
+  };
+  measureAlone(work, ROUNDS_OF_WORK * BURST, seconds, () => {
+    const received = dataplane.links.counters[IN << 4] - before;
+    if (sink.transmitted !== received) throw new Error(`forwarded ${sink.transmitted} of ${received} frames`);
+    return received;
+  });
+}
+
+function measureNew(flows: number): void {
+  const made = warmBed();
+  const frames = firstPackets(0, flows);
+  const already = sent(made);
+  const rss = process.memoryUsage().rss;
+  const cpu = process.cpuUsage();
+  const seconds = send(made, IN, frames);
+  const { user, system } = process.cpuUsage(cpu);
+  const bytes = (process.memoryUsage().rss - rss) / flows;
+  if (sent(made) - already !== flows) throw new Error(`translated ${sent(made) - already} of ${flows} flows`);
+  process.stdout.write(JSON.stringify({ value: flows / seconds / 1e6, cpu: (user + system) / flows, bytes }));
+}
+
+const FILE = fileURLToPath(import.meta.url);
+
+const measures: Record<string, (options: Options) => Row> = {
+  'core-nat-100k': (options) => rowAlone({ name: 'core-nat-100k', least: 5, goal: 12 }, FILE, [0, 1 << 17], options),
+  'core-nat-1m': (options) => rowAlone({ name: 'core-nat-1m', least: 2.5, goal: 8 }, FILE, [0, 1 << 20], options),
+  'core-nat-new': (options) => rowAlone({ name: 'core-nat-new', least: 0.5, goal: 2 }, FILE, [1, 1 << 20], options),
+};
+
+export const coreNat: Measure = {
+  names: Object.keys(measures),
+  about:
+    'SNAT alone between two memory ports: established flows in random order, and new ones (in Mpps, which are millions of flows a second)',
+  run: async (names, options) => names.map((name) => measures[name](options)),
+};
+
+if (process.argv[1] === FILE) {
+  const [kind, flows, seconds] = process.argv.slice(2).map(Number);
+  if (kind === 0) measureEstablished(flows, seconds);
+  else measureNew(flows);
+}

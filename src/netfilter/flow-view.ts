@@ -1,0 +1,81 @@
+/* Flows as rules ask about them, by conntrack's rows. */
+import type { Conntrack } from '../conntrack/conntrack.js';
+import { Flow, KindFlag, zoneOf } from '../conntrack/flows.js';
+import { AccountWord, type ConntrackParts, TupleWord } from './parts.js';
+
+export class FlowView implements ConntrackParts {
+  constructor(private readonly conntrack: Conntrack) {}
+
+  status(flow: number): number {
+    return this.conntrack.status(flow);
+  }
+
+  protocol(flow: number): number {
+    return this.conntrack.protocolOf(flow);
+  }
+
+  state(flow: number): number {
+    return this.conntrack.word(flow, Flow.STATE) & Flow.STATE_MASK;
+  }
+
+  tuple(flow: number, direction: number, into: Int32Array): void {
+    const { conntrack } = this;
+    const store = conntrack.storeOf(flow);
+    const { words, addressWords } = store;
+    const at = store.tuple(conntrack.at(flow), direction);
+    for (let i = 0; i < 4; i++) {
+      into[TupleWord.SOURCE + i] = i < addressWords ? words[at + i] : 0;
+      into[TupleWord.DESTINATION + i] = i < addressWords ? words[at + addressWords + i] : 0;
+    }
+    into[TupleWord.PORTS] = words[at + 2 * addressWords];
+  }
+
+  zone(flow: number, direction: number): number {
+    const { conntrack } = this;
+    return zoneOf(conntrack.word(flow, Flow.STATUS), conntrack.word(flow, Flow.KIND), direction);
+  }
+
+  expiresIn(flow: number, now: number): number {
+    return (this.conntrack.word(flow, Flow.EXPIRES) - now) | 0;
+  }
+
+  isAlive(flow: number, now: number): boolean {
+    return this.conntrack.isFlow(flow) && this.expiresIn(flow, now) > 0;
+  }
+
+  mark(flow: number): number {
+    return this.conntrack.mark(flow);
+  }
+
+  setMark(flow: number, mark: number): void {
+    this.conntrack.setMark(flow, mark);
+  }
+
+  hasLabel(flow: number, bit: number): boolean {
+    return ((this.conntrack.label(flow, bit >>> 5) >>> (bit & 31)) & 1) !== 0;
+  }
+
+  setLabel(flow: number, bit: number): boolean {
+    const { conntrack } = this;
+    conntrack.setLabel(flow, bit >>> 5, conntrack.label(flow, bit >>> 5) | (1 << (bit & 31)));
+    return true;
+  }
+
+  account(flow: number, into: Float64Array): boolean {
+    const { conntrack } = this;
+    if ((conntrack.word(flow, Flow.KIND) & KindFlag.HAS_ACCOUNT) === 0) return false;
+    into[AccountWord.ORIGINAL_PACKETS] = conntrack.packets(flow, 0);
+    into[AccountWord.ORIGINAL_BYTES] = conntrack.bytes(flow, 0);
+    into[AccountWord.REPLY_PACKETS] = conntrack.packets(flow, 1);
+    into[AccountWord.REPLY_BYTES] = conntrack.bytes(flow, 1);
+    return true;
+  }
+
+  master(flow: number): number {
+    return this.conntrack.masterOf(flow);
+  }
+
+  helper(flow: number): number {
+    return this.conntrack.helperOf(flow);
+  }
+}

@@ -1,0 +1,236 @@
+/*
+ * The short path: IPv4 packets of established flows in namespaces with netfilter, as many as possible of a burst at once.
+ *
+ *   headers ─► flows, looked up together ─► path still good? ─► tracker ─► addresses and ports ─► TTL, MACs ─► out
+ *                      │                          │
+ *                      └── none ──────────────────┴── no ─► the long path, in its turn
+ *
+ * It takes what needs no thought: TCP and UDP without IP options, whole, of a flow whose last packet in this direction went
+ * through all hooks, and whose rules asked nothing that may differ from packet to packet (Packet.isVolatile). It does for it what the hooks
+ * and the router would do, counts included (paths.ts). What a packet on the long path changes meanwhile is seen by those behind it:
+ * a flow is taken only while its row still says what the look-up found.
+ */
+import type { Conntrack } from '../conntrack/conntrack.js';
+import { Flow, Status } from '../conntrack/flows.js';
+import { CtVerdict, type Tracker } from '../conntrack/tracker.js';
+import { CtInfo, type Frame, NONE } from '../core/arena.js';
+import type { Link, Namespace } from '../core/links.js';
+import { NextHop } from '../route/fib.js';
+import type { Inet } from '../route/inet.js';
+import { Ethernet } from '../wire/ethernet.js';
+import { swap32 } from '../wire/field.js';
+import { Ipv4, Protocol } from '../wire/ipv4.js';
+import { TcpFlag } from '../wire/tcp.js';
+import { mangle4, Side } from './nat-mangle.js';
+import { Key, type Packet } from './packet.js';
+import { Path, type Paths } from './paths.js';
+import { Family, Hook } from './rule.js';
+
+/** EtherType as a little-endian machine reads it. */
+const IPV4 = 0x0008;
+/** Version 4, five words of header. */
+const PLAIN = 0x45;
+/** Ethernet, IPv4, and the two ports. */
+const HEADERS = Ethernet.BYTES + Ipv4.BYTES + 4;
+/** More fragments, and the offset, as a little-endian machine reads the word of identification and offset. */
+const FRAGMENT = 0xff3f0000 | 0;
+/** What a flow may not have for its packets to be taken: a helper, sequence numbers to adjust. */
+const SLOW = Status.SEQ_ADJUST | Status.HELPER | Status.DYING;
+
+export interface ShortPathParts {
+  inet: Inet;
+  conntrack: Conntrack;
+  paths: Paths;
+  packet: Packet;
+}
+
+/** `generation`: of the configuration, see paths.ts. */
+export type ShortPath = (link: Link, n: number, generation: number, now: number) => void;
+
+/** Takes the first `n` frames of arena.burst, of whatever protocol, that came in by `link`. */
+export function compileShortPath({ inet, conntrack, paths, packet }: ShortPathParts): ShortPath {
+  const { arena, egress, fib, neighbours } = inet;
+  const { burst, offset, length, references, tail, words16, words32 } = arena;
+  const { namespace: namespaces, macHigh, macLow, mtu } = inet.links;
+  const { nexthops } = fib;
+  const table = conntrack.tables[Family.IPV4];
+  const flows = table.flows.words;
+  const { words: pathWords, counters } = paths;
+  const { trackers, events } = conntrack;
+  const tcp = trackers[Protocol.TCP];
+  const udp = trackers[Protocol.UDP];
+
+  /** Reads the headers into the table's tuples; a frame that is not plain gets a key that no flow has. */
+  function readHeaders(link: Link, namespace: Namespace, n: number): void {
+    const high = macHigh[link];
+    const low = macLow[link];
+    const kind = (namespace << Flow.NAMESPACE_SHIFT) | Flow.KEY_FLAG;
+    for (let i = 0; i < n; i++) {
+      const frame = burst[i];
+      const at = offset[frame];
+      const header = (at + Ethernet.BYTES) >> 2;
+      const first = words32[header];
+      const third = words32[header + 2];
+      const protocol = (third >>> 8) & 0xff;
+      const isFine =
+        (at & 3) === 2 &&
+        words16[(at + Ethernet.TYPE) >> 1] === IPV4 &&
+        (first & 0xff) === PLAIN &&
+        words16[at >> 1] === high &&
+        words32[(at + 2) >> 2] === low &&
+        length[frame] >= HEADERS &&
+        references[frame] === 0 &&
+        (third & 0xff) > 1 &&
+        (words32[header + 1] & FRAGMENT) === 0 &&
+        (protocol === Protocol.UDP || (protocol === Protocol.TCP && isData(words32[header + 8]))) &&
+        isRight(first, words32[header + 1], third, words32[header + 3], words32[header + 4]);
+      table.source[i] = swap32(words32[header + 3]);
+      table.destination[i] = swap32(words32[header + 4]);
+      table.ports[i] = swap32(words32[header + 5]);
+      table.key[i] = isFine ? kind | protocol : 0;
+    }
+  }
+
+  /** Whether a row still has the tuple that the look-up found it by. */
+  function isStill(i: number, tuple: number, row: number): boolean {
+    const differs =
+      (flows[tuple] ^ table.source[i]) |
+      (flows[tuple + 1] ^ table.destination[i]) |
+      (flows[tuple + 2] ^ table.ports[i]) |
+      ((flows[row + Flow.KIND] ^ table.key[i]) & Flow.KEY_MASK);
+    return differs === 0;
+  }
+
+  /** Bytes of the IP packet, what Ethernet padded cut off; 0: it does not go by the path. */
+  function fit(frame: Frame, path: number): number {
+    const first = words32[(offset[frame] + Ethernet.BYTES) >> 2];
+    const total = ((first >>> 8) & 0xff00) | (first >>> 24);
+    const rest = length[frame] - Ethernet.BYTES - total;
+    if (total < Ipv4.BYTES || rest < 0 || (rest > 0 && tail[frame] !== NONE)) return 0;
+    const limit = pathWords[path + Path.MTU] || mtu[pathWords[path + Path.OUT]];
+    if (total > limit && inet.ip4.longestPacket(frame) > limit) return 0;
+    length[frame] -= rest;
+    return total;
+  }
+
+  function track(i: number, frame: Frame, tracker: Tracker, found: number, row: number, total: number): boolean {
+    packet.key[Key.SOURCE] = table.source[i];
+    packet.key[Key.DESTINATION] = table.destination[i];
+    packet.frame = frame;
+    packet.network = offset[frame] + Ethernet.BYTES;
+    packet.transport = packet.network + Ipv4.BYTES;
+    packet.length = total;
+    const isAccepted = tracker.track(found >>> 1, flows, row, found & 1, packet) === CtVerdict.ACCEPT;
+    if (events.isWatched) events.deliver();
+    return isAccepted;
+  }
+
+  /** Writes the addresses and ports that the flow has on its other side: what answers to this packet come to, turned round. */
+  function translate(frame: Frame, protocol: number, tuple: number, other: number, total: number): boolean {
+    const network = offset[frame] + Ethernet.BYTES;
+    const transport = network + Ipv4.BYTES;
+    const room = total - Ipv4.BYTES;
+    const source = flows[other + 1];
+    const destination = flows[other];
+    const ports = flows[other + 2];
+    const sourcePort = ports & 0xffff;
+    const destinationPort = ports >>> 16;
+    const isSource = source !== flows[tuple] || sourcePort !== flows[tuple + 2] >>> 16;
+    if (isSource && !mangle4(arena, frame, network, transport, room, protocol, Side.SOURCE, source, sourcePort))
+      return false;
+    const isOther = destination !== flows[tuple + 1] || destinationPort !== (flows[tuple + 2] & 0xffff);
+    if (!isOther) return true;
+    return mangle4(arena, frame, network, transport, room, protocol, Side.DESTINATION, destination, destinationPort);
+  }
+
+  /** The rest of a frame's way. False: it has to take the long one, and nothing has changed. */
+  function forward(i: number, frame: Frame, link: Link, found: number, generation: number): boolean {
+    const direction = found & 1;
+    const row = Math.imul(found >>> 1, Flow.WORDS4);
+    const cache = row + Flow.CACHE + (direction << 1);
+    if (flows[cache] !== generation) return false;
+    const tuple = row + Flow.ORIGINAL + Math.imul(direction, Flow.TUPLE_WORDS4);
+    const status = flows[row + Flow.STATUS];
+    const path = flows[cache + 1] << Path.SHIFT;
+    const info =
+      direction !== 0 ? CtInfo.ESTABLISHED_REPLY : (status & Status.SEEN_REPLY) === 0 ? CtInfo.NEW : CtInfo.ESTABLISHED;
+    if (pathWords[path + Path.IN] !== link || pathWords[path + Path.INFO] !== info || (status & SLOW) !== 0)
+      return false;
+    if (((flows[row + Flow.EXPIRES] - packet.now) | 0) <= 0 || !isStill(i, tuple, row)) return false;
+    const out = pathWords[path + Path.OUT];
+    const hop = pathWords[path + Path.HOP];
+    const other = row + Flow.ORIGINAL + Math.imul(direction ^ 1, Flow.TUPLE_WORDS4);
+    const gateway = nexthops[hop + NextHop.FAMILY] === 0 ? flows[other] : nexthops[hop + NextHop.GATEWAY];
+    const neighbour = neighbours.lookup4(out, gateway);
+    if (neighbour === NONE || !neighbours.isUsable(neighbour)) return false;
+    const total = fit(frame, path);
+    const protocol = table.key[i] & 0xff;
+    if (total === 0 || !track(i, frame, protocol === Protocol.TCP ? tcp : udp, found, row, total)) return false;
+    if ((status & Status.NAT_MASK) !== 0 && !translate(frame, protocol, tuple, other, total)) return false;
+    counters[path >> (Path.SHIFT - 1)]++;
+    counters[(path >> (Path.SHIFT - 1)) + 1] += total;
+    send(frame, out, neighbour);
+    return true;
+  }
+
+  /** One less in TTL, the MACs, and out. */
+  function send(frame: Frame, out: Link, neighbour: number): void {
+    const at = offset[frame];
+    const header = (at + Ethernet.BYTES) >> 2;
+    const word = words32[header + 2];
+    // As ip_decrease_ttl: one less in the word of TTL and protocol is one more in the checksum.
+    let checksum = (word >>> 16) + 1;
+    if (checksum >= 0xffff) checksum = (checksum + 1) & 0xffff;
+    words32[header + 2] = ((word & 0xffff) - 1) | (checksum << 16);
+    const low = macLow[out];
+    words16[at >> 1] = neighbours.macHigh(neighbour);
+    words32[(at + 2) >> 2] = neighbours.macLow(neighbour);
+    words32[(at + 6) >> 2] = macHigh[out] | (low << 16);
+    words16[(at + 10) >> 1] = low >>> 16;
+    egress.enqueue(frame, out);
+  }
+
+  function begin(namespace: Namespace, link: Link, now: number): void {
+    packet.family = Family.IPV4;
+    packet.hook = Hook.PREROUTING;
+    packet.namespace = namespace;
+    packet.in = link;
+    packet.out = 0;
+    packet.now = now;
+  }
+
+  return (link, n, generation, now) => {
+    const namespace = namespaces[link];
+    readHeaders(link, namespace, n);
+    table.lookupBurst(n);
+    begin(namespace, link, now);
+    for (let i = 0; i < n; i++) {
+      const frame = burst[i];
+      const found = table.found[i];
+      if (found !== 0 && forward(i, frame, link, found, generation)) continue;
+      inet.receiveOther(frame, link, now);
+      begin(namespace, link, now);
+    }
+  };
+}
+
+/** Whether the word of a TCP header with the flags says ACK, and neither SYN, FIN nor RST: rules may tell those apart. */
+function isData(word: number): boolean {
+  return ((word >>> 8) & (TcpFlag.ACK | TcpFlag.SYN | TcpFlag.FIN | TcpFlag.RST)) === TcpFlag.ACK;
+}
+
+/** Whether a header of five little-endian words sums up to a right checksum. */
+function isRight(a: number, b: number, c: number, d: number, e: number): boolean {
+  const sum =
+    (a & 0xffff) +
+    (a >>> 16) +
+    (b & 0xffff) +
+    (b >>> 16) +
+    (c & 0xffff) +
+    (c >>> 16) +
+    (d & 0xffff) +
+    (d >>> 16) +
+    (e & 0xffff) +
+    (e >>> 16);
+  return (sum & 0xffff) + (sum >>> 16) === 0xffff;
+}
