@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   bridge: ['bridge', 'tables', 'wire', 'core'],
   route: ['route', 'tables', 'wire', 'core'],
   conntrack: ['conntrack', 'route', 'tables', 'wire', 'core'],
-  netfilter: ['netfilter', 'conntrack', 'route', 'tables', 'wire', 'core'],
+  netfilter: ['netfilter', 'conntrack', 'bridge', 'route', 'tables', 'wire', 'core'],
   'datapath.ts': ['bridge', 'route', 'netfilter', 'conntrack', 'tables', 'wire', 'core'],
   'engine.ts': ['datapath.ts', 'bridge', 'route', 'tables', 'wire', 'core'],
   io: ['io', 'wire', 'core'],

@@ -18,10 +18,10 @@
  */
 import { type Arena, CtInfo, type Frame, Gso, UNTRACKED, Vnet } from '../core/arena.js';
 import { DropReason } from '../core/drop.js';
+import { Family, Hook, Verdict } from '../core/hook.js';
 import { MAX_NAMESPACES, type Namespace } from '../core/links.js';
 import { sharedDoubles, sharedInts } from '../core/memory.js';
-import { Key, type Packet } from '../netfilter/packet.js';
-import { Family, Hook, Verdict } from '../netfilter/rule.js';
+import { Key, type Packet } from '../core/packet.js';
 import { finish, pseudo4, pseudo6 } from '../wire/checksum.js';
 import { Icmp } from '../wire/icmp.js';
 import { Ipv6 } from '../wire/ipv6.js';
@@ -366,7 +366,6 @@ export class Conntrack implements Tracking {
       if (verdict === CtVerdict.ACCEPT) return Verdict.ACCEPT;
       if (found === 0) this.end(flow);
       if (verdict === CtVerdict.INVALID) return this.invalid(packet, CtStat.INVALID);
-      if (verdict === CtVerdict.DROP) return this.drop(packet, DropReason.CONNTRACK_REFUSED);
     }
   }
 

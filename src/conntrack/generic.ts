@@ -1,7 +1,7 @@
 /*
  * Protocols that conntrack knows nothing of: one flow for each pair of addresses.
  */
-import type { Packet } from '../netfilter/packet.js';
+import type { Packet } from '../core/packet.js';
 import type { FlowNumber } from './flows.js';
 import { CtSetting } from './settings.js';
 import { CtVerdict, refresh, type Tracker, type Tracking } from './tracker.js';

@@ -1,7 +1,7 @@
 /*
  * GRE (RFC 2784, 2637): ASSURED as soon as the other side has answered.
  */
-import type { Packet } from '../netfilter/packet.js';
+import type { Packet } from '../core/packet.js';
 import { Flow, type FlowNumber, Status } from './flows.js';
 import { CtSetting } from './settings.js';
 import { CtEvent, CtVerdict, refresh, type Tracker, type Tracking } from './tracker.js';

@@ -1,8 +1,9 @@
 /*
  * ICMP: a request and its replies are a flow; an error belongs to the flow of the packet it quotes (nf_conntrack_proto_icmp.c of Linux).
  */
-import type { Packet } from '../netfilter/packet.js';
-import { Family } from '../netfilter/rule.js';
+
+import { Family } from '../core/hook.js';
+import type { Packet } from '../core/packet.js';
 import { Icmp, IcmpType } from '../wire/icmp.js';
 import { Flow, type FlowNumber } from './flows.js';
 import { CtSetting } from './settings.js';

@@ -2,8 +2,9 @@
  * ICMPv6: as ICMP; neighbour and router discovery and multicast listener messages are not tracked at all, a redirect
  * belongs to the flow that it quotes (nf_conntrack_proto_icmpv6.c of Linux).
  */
-import type { Packet } from '../netfilter/packet.js';
-import { Family } from '../netfilter/rule.js';
+
+import { Family } from '../core/hook.js';
+import type { Packet } from '../core/packet.js';
 import { Icmp, Icmp6Type } from '../wire/icmp.js';
 import * as ipv6 from '../wire/ipv6.js';
 import { Flow, type FlowNumber } from './flows.js';

@@ -8,8 +8,8 @@
  * Each side's verification tag must be right (§8.5), as far as it is known.
  */
 import { type Arena, Gso, NONE, Vnet } from '../core/arena.js';
-import type { Packet } from '../netfilter/packet.js';
-import { Hook } from '../netfilter/rule.js';
+import { Hook } from '../core/hook.js';
+import type { Packet } from '../core/packet.js';
 import { crc32c } from '../wire/crc32c.js';
 import { read16, read32 } from '../wire/field.js';
 import { Flow, type FlowNumber, Status } from './flows.js';

@@ -24,7 +24,7 @@
  * The acknowledgment of an ACK that answers a first SYN (a challenge, perhaps) lies in maxack of the other side, which has none yet.
  */
 import type { Arena } from '../core/arena.js';
-import type { Packet } from '../netfilter/packet.js';
+import type { Packet } from '../core/packet.js';
 import { read32 } from '../wire/field.js';
 import { Protocol } from '../wire/ipv4.js';
 import { acknowledgment, flags as flagsOf, headerLength, sequence, Tcp, TcpFlag, window } from '../wire/tcp.js';

@@ -6,19 +6,17 @@
  *                                                                    INVALID: it goes on without one
  */
 import type { Arena } from '../core/arena.js';
-import type { Packet } from '../netfilter/packet.js';
+import type { Packet } from '../core/packet.js';
 import { Flow, type FlowNumber, Status } from './flows.js';
 
 export const enum CtVerdict {
   ACCEPT = 0,
   /** The packet is no part of the flow: it goes on as INVALID. A new flow is forgotten. */
   INVALID = 1,
-  /** The packet is dropped (CONNTRACK_REFUSED). */
-  DROP = 2,
   /** The tracker has killed the flow (Tracking.kill): look the packet up again. */
-  REPEAT = 3,
+  REPEAT = 2,
   /** As ACCEPT, but the packet is not counted: it may not be the flow's, and has not kept it alive. */
-  PASS = 4,
+  PASS = 3,
 }
 
 /** What ICMP messages are before they are looked up. */

@@ -6,8 +6,9 @@
  *   GRE                                 key << 16 | key                    of version 1 (PPTP) only
  *   others                              0
  */
-import { Key, type Packet } from '../netfilter/packet.js';
-import { Family } from '../netfilter/rule.js';
+
+import { Family } from '../core/hook.js';
+import { Key, type Packet } from '../core/packet.js';
 import { read16, read32 } from '../wire/field.js';
 import { Icmp } from '../wire/icmp.js';
 import { Ipv4 } from '../wire/ipv4.js';

@@ -4,7 +4,7 @@
  *
  * Linux 6.18 takes UDP's protocol number into UDP-Lite's checksum, so that what is right is INVALID to it; here RFC 3828 is followed.
  */
-import type { Packet } from '../netfilter/packet.js';
+import type { Packet } from '../core/packet.js';
 import { read16 } from '../wire/field.js';
 import { Udp } from '../wire/udp.js';
 import { Flow, type FlowNumber, Status } from './flows.js';

@@ -71,7 +71,6 @@ export const enum DropReason {
   REJECTED,
   CONNTRACK_FULL,
   CONNTRACK_CLASH,
-  CONNTRACK_REFUSED,
   NAT_EXHAUSTED,
   NAT_FAILED,
 
@@ -152,7 +151,6 @@ export const DROP_NAME: Record<Reason, string> = {
   [DropReason.REJECTED]: 'rejected',
   [DropReason.CONNTRACK_FULL]: 'conntrack_full',
   [DropReason.CONNTRACK_CLASH]: 'conntrack_clash',
-  [DropReason.CONNTRACK_REFUSED]: 'conntrack_refused',
   [DropReason.NAT_EXHAUSTED]: 'nat_exhausted',
   [DropReason.NAT_FAILED]: 'nat_failed',
   [DropReason.TX_LINK_DOWN]: 'tx_link_down',
@@ -226,7 +224,6 @@ export const DROP_TEXT: Record<Reason, string> = {
   [DropReason.REJECTED]: 'a rule of netfilter says REJECT: its sender has been told',
   [DropReason.CONNTRACK_FULL]: 'it would begin a flow, and the table of flows is full',
   [DropReason.CONNTRACK_CLASH]: 'its flow would have the addresses and ports of another',
-  [DropReason.CONNTRACK_REFUSED]: 'conntrack does not let it begin a flow, or end one so',
   [DropReason.NAT_EXHAUSTED]: 'no address and port is left that NAT could give its flow',
   [DropReason.NAT_FAILED]: 'its headers cannot be translated',
   [DropReason.TX_LINK_DOWN]: 'the other end of the link it should leave by is down',

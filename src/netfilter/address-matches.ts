@@ -1,6 +1,7 @@
 /* Matches that ask what an address is here, by the routes, and whether a packet came the way that leads back. */
 import type { Link, Namespace } from '../core/links.js';
 import { LinkKind } from '../core/links.js';
+import { Key, type Packet } from '../core/packet.js';
 import { NextHop, Route, RouteType } from '../route/fib.js';
 import type { Inet } from '../route/inet.js';
 import { Ipv4 } from '../wire/ipv4.js';
@@ -8,7 +9,6 @@ import * as ipv6 from '../wire/ipv6.js';
 import { Ipv6 } from '../wire/ipv6.js';
 import { Answer, answer } from './answer.js';
 import { AddressTypeOp, IprangeOp, RpfilterOp } from './ops.js';
-import { Key, type Packet } from './packet.js';
 import { Family } from './rule.js';
 
 const NO_LINK = 0;

@@ -3,7 +3,7 @@
  * inversion, is decided after its addresses.
  */
 import type { Link } from '../core/links.js';
-import { Key } from './packet.js';
+import { Key } from '../core/packet.js';
 import { Rule, RuleFlag } from './rule.js';
 
 /** Patterns of link names (`eth+`) that rules name by number. */

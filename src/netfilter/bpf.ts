@@ -5,9 +5,10 @@
  * Of the kernel's ancillary loads (offsets from 0xfffff000 on) those that have a meaning here answer: protocol, packet type, link,
  * mark, hardware address's type, random; the others 0. SKF_NET_OFF counts from the IP header, too.
  */
+
+import type { Packet } from '../core/packet.js';
 import { Answer, answer } from './answer.js';
 import { BpfOp } from './ops.js';
-import type { Packet } from './packet.js';
 import type { Payload } from './payload.js';
 import { Family } from './rule.js';
 

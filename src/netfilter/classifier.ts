@@ -35,6 +35,7 @@
  * Who may call: one thread, which also looks up.
  */
 import { MAX_LINKS } from '../core/links.js';
+import type { Packet } from '../core/packet.js';
 import { WordPool } from '../tables/word-pool.js';
 import type { Box } from './box.js';
 import { compileFind, type Find } from './find.js';
@@ -56,7 +57,6 @@ import {
   Table,
   writeTable,
 } from './mask-tables.js';
-import type { Packet } from './packet.js';
 import { Place } from './place.js';
 import { Rule } from './rule.js';
 import { Index } from './rule-index.js';

@@ -11,9 +11,10 @@
  * rule, if there still is one, begins another), or when that word says something else: `timers` looks, some of it at a time. A full
  * table answers DROP, as the kernel does without memory.
  */
+
+import { Key, type Packet } from '../core/packet.js';
 import { Answer } from './answer.js';
 import { ConnlimitOp, Op } from './ops.js';
-import { Key, type Packet } from './packet.js';
 import { type ConntrackParts, TupleWord } from './parts.js';
 import { Family } from './rule.js';
 

@@ -1,9 +1,10 @@
 /*
  * The look-up in an index: the first rule behind a label whose box holds the packet. See classifier.ts.
  */
+
+import { Key, type Packet } from '../core/packet.js';
 import type { Box } from './box.js';
 import { Hash, mixRest, NOTHING, SlotWord, Table } from './mask-tables.js';
-import { Key, type Packet } from './packet.js';
 import { Place } from './place.js';
 import { Rule } from './rule.js';
 import { Index } from './rule-index.js';

@@ -14,10 +14,10 @@
  * were not asked for during `expire`, but only once every `gc interval`: until then they live on. Memory is allocated when the first packet asks.
  */
 import { sooner } from '../core/delay.js';
+import { Key, type Packet } from '../core/packet.js';
 import { Answer } from './answer.js';
 import { hasPorts } from './headers.js';
 import { HashlimitMode, HashlimitOp } from './ops.js';
-import { Key, type Packet } from './packet.js';
 import { Family } from './rule.js';
 
 const enum Entry {

@@ -3,6 +3,7 @@
  * to be finished (a partial one) it covers the bytes as they will be and is left alone.
  */
 import type { Arena } from '../core/arena.js';
+import { Key, type Packet } from '../core/packet.js';
 import { update16 } from '../wire/checksum.js';
 import { read16, write16 } from '../wire/field.js';
 import { Ipv4, Protocol } from '../wire/ipv4.js';
@@ -11,7 +12,6 @@ import { headerLength, Tcp } from '../wire/tcp.js';
 import { Answer } from './answer.js';
 import { hasHeader, tosOf, ttlOf } from './header-matches.js';
 import { EcnTarget, TcpoptstripTarget, TosTarget, TtlMode, TtlTarget } from './ops.js';
-import { Key, type Packet } from './packet.js';
 import { Family } from './rule.js';
 
 /** ipt_ECN's operations. */

@@ -1,5 +1,6 @@
 /* Matches that read the IP or the transport header: what a packet says of itself. */
 import type { Arena } from '../core/arena.js';
+import { Key, type Packet } from '../core/packet.js';
 import { Ethernet } from '../wire/ethernet.js';
 import { read16, read32 } from '../wire/field.js';
 import { Protocol } from '../wire/ipv4.js';
@@ -21,7 +22,6 @@ import {
   TosOp,
   TtlOp,
 } from './ops.js';
-import { Key, type Packet } from './packet.js';
 import { Family } from './rule.js';
 
 /** Kinds of TCP's options. */

@@ -1,12 +1,12 @@
 /* Reads what rules and conntrack ask about a packet from its headers into the Packet. */
 import type { Arena, Frame } from '../core/arena.js';
+import { Key, type Packet } from '../core/packet.js';
 import { Ethernet } from '../wire/ethernet.js';
 import { read16, read32 } from '../wire/field.js';
 import * as ipv4 from '../wire/ipv4.js';
 import { Protocol } from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import { Extension, FragmentHeader, Ipv6 } from '../wire/ipv6.js';
-import { Key, type Packet } from './packet.js';
 import { Family } from './rule.js';
 
 const UDP_LITE = 136;

@@ -15,11 +15,11 @@ import { isTftpRequest } from '../conntrack/tftp.js';
 import { Transport } from '../conntrack/tuple.js';
 import { type Arena, CtInfo } from '../core/arena.js';
 import { DropReason } from '../core/drop.js';
+import type { Packet } from '../core/packet.js';
 import type { Inet } from '../route/inet.js';
 import { headerLength, sequence } from '../wire/tcp.js';
 import { Udp } from '../wire/udp.js';
 import { readText, replaceText } from './nat-text.js';
-import type { Packet } from './packet.js';
 import { Verdict } from './rule.js';
 import { adjustSequences } from './seqadj.js';
 

@@ -1,9 +1,9 @@
 /* HMARK: a mark from a hash of addresses and ports, the same for both directions (xt_HMARK). */
 import type { Arena } from '../core/arena.js';
+import { Key, type Packet } from '../core/packet.js';
 import { jhashWords, scaled } from './cluster-hash.js';
 import { hasPorts } from './headers.js';
 import { HmarkTarget } from './ops.js';
-import { Key, type Packet } from './packet.js';
 import { type ConntrackParts, TupleWord } from './parts.js';
 import { Family } from './rule.js';
 

@@ -1,12 +1,12 @@
 /* Matches of IPv6 alone: extension headers, and addresses made of MAC addresses. */
 import type { Arena } from '../core/arena.js';
+import type { Packet } from '../core/packet.js';
 import { Ethernet } from '../wire/ethernet.js';
 import { read16, read32 } from '../wire/field.js';
 import { Extension, FragmentHeader, Ipv6 } from '../wire/ipv6.js';
 import { Answer, answer } from './answer.js';
 import { hasHeader, holdsSpi } from './header-matches.js';
 import { Ipv6FragmentOp, Ipv6HeadersOp, Ipv6OptionsOp, Ipv6RoutingOp, MobilityOp, SpiOp } from './ops.js';
-import type { Packet } from './packet.js';
 
 const ESP = 50;
 const MAX_EXTENSIONS = 16;

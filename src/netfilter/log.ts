@@ -5,9 +5,9 @@
  */
 import type { Arena } from '../core/arena.js';
 import type { Link, Namespace } from '../core/links.js';
+import { Key, type Packet } from '../core/packet.js';
 import { Ethernet } from '../wire/ethernet.js';
 import { formatIpv4At, formatIpv6 } from '../wire/format.js';
-import { Key, type Packet } from './packet.js';
 import { Family } from './rule.js';
 
 /** Takes what LOG and NFLOG have to say. */
@@ -17,6 +17,23 @@ export interface LogSink {
   log(namespace: Namespace, level: number, line: string): void;
   /** A packet, or its first bytes, from its IP header on; they are the receiver's. */
   nflog(namespace: Namespace, group: number, prefix: string, packet: Packet, bytes: Uint8Array): void;
+  /** Absent: nobody wants to know. */
+  trace?(step: TraceStep): void;
+}
+
+/** A rule holds the packet; a chain that rules call has come to its end; a base chain's policy decides. */
+export type TraceKind = 'rule' | 'return' | 'policy';
+
+/** A step of a packet that TRACE has told about. */
+export interface TraceStep {
+  kind: TraceKind;
+  namespace: Namespace;
+  family: Family;
+  /** The dataplane's numbers; rule 0: none. */
+  chain: number;
+  rule: number;
+  /** The packet, as LOG tells it. */
+  line: string;
 }
 
 /** XT_LOG_*. */
@@ -26,6 +43,9 @@ const enum LogFlag {
   IP_OPTIONS = 4,
   MAC_DECODE = 32,
 }
+
+/** TRACE tells what LOG with all its options does (NF_LOG_DEFAULT_MASK). */
+export const TRACE_FLAGS = LogFlag.TCP_SEQUENCE | LogFlag.TCP_OPTIONS | LogFlag.IP_OPTIONS;
 
 const ICMP = 1;
 const TCP = 6;

@@ -11,6 +11,7 @@
 import type { Arena, Received } from '../core/arena.js';
 import { sooner } from '../core/delay.js';
 import { LinkKind } from '../core/links.js';
+import type { Packet } from '../core/packet.js';
 import { addressType, iprange, rpfilter } from './address-matches.js';
 import { Answer, answer } from './answer.js';
 import { Bpf } from './bpf.js';
@@ -20,6 +21,7 @@ import { Hashlimit } from './hashlimit.js';
 import * as header from './header-matches.js';
 import * as v6 from './ipv6-matches.js';
 import { limit } from './limit.js';
+import type { Memento } from './memento.js';
 import {
   ConntrackOp,
   CpuOp,
@@ -41,7 +43,6 @@ import {
   SpiOp,
   TcpFlagsOp,
 } from './ops.js';
-import type { Packet } from './packet.js';
 import type { NetfilterParts } from './parts.js';
 import { Payload } from './payload.js';
 import { Recent, type RecentOptions } from './recent.js';
@@ -108,9 +109,19 @@ export class Matches {
   }
 
   private ask(op: Op, at: number, packet: Packet): Answer {
+    if (this.parts.memento !== undefined) this.keep(this.parts.memento, op, at);
     if (isStable(op)) return this.askStable(op, at, packet);
     packet.isVolatile = true;
     return op < Op.LENGTH || op === Op.CONNLIMIT ? this.askCounted(op, at, packet) : this.askOther(op, at, packet);
+  }
+
+  /** What counts packets is to count none from here on. */
+  private keep(memento: Memento, op: Op, at: number): void {
+    memento.keepWords(this.pool, at, this.pool[at] >>> OpWord.LENGTH_SHIFT);
+    if (op === Op.HASHLIMIT) memento.keep(this.hashlimit);
+    else if (op === Op.RECENT) memento.keep(this.recent);
+    else if (op === Op.CONNLIMIT) memento.keep(this.connlimit);
+    else if (op === Op.SET) memento.keep(this.parts.sets);
   }
 
   /** What is the same for all packets of a flow and direction. */

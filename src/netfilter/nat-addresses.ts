@@ -6,12 +6,12 @@
  */
 import type { Link } from '../core/links.js';
 import { MAX_LINKS } from '../core/links.js';
+import { Key, type Packet } from '../core/packet.js';
 import { Address4, Address6, AddressFlag, Scope } from '../route/addresses.js';
 import { NextHop, Route } from '../route/fib.js';
 import type { Inet } from '../route/inet.js';
 import { SourceChoice, scopeOf } from '../route/source6.js';
 import { Ipv6 } from '../wire/ipv6.js';
-import { Key, type Packet } from './packet.js';
 import { Family, Hook } from './rule.js';
 
 const LOCALHOST = 0x7f000001;

@@ -9,6 +9,7 @@
  */
 import { Transport } from '../conntrack/tuple.js';
 import type { Arena } from '../core/arena.js';
+import type { Packet } from '../core/packet.js';
 import { finish, pseudo6 } from '../wire/checksum.js';
 import { write16 } from '../wire/field.js';
 import { Icmp, Icmp6Type, IcmpType } from '../wire/icmp.js';
@@ -18,7 +19,6 @@ import * as ipv6 from '../wire/ipv6.js';
 import { Ipv6 } from '../wire/ipv6.js';
 import { rangeSum } from '../wire/span.js';
 import { mangle4, mangle6, type Side } from './nat-mangle.js';
-import type { Packet } from './packet.js';
 import { Family } from './rule.js';
 
 /** Whether a packet's ICMP error may go on at all. `isPlain`: its flow is bound, and NAT has changed nothing of it. */

@@ -4,6 +4,7 @@
  * For helpers, which do this to few packets: what is behind the piece goes through a buffer.
  */
 import type { Arena } from '../core/arena.js';
+import type { Packet } from '../core/packet.js';
 import { finish, pseudo4, pseudo6 } from '../wire/checksum.js';
 import { read16, read32, write16 } from '../wire/field.js';
 import * as ipv4 from '../wire/ipv4.js';
@@ -12,7 +13,6 @@ import { Ipv6 } from '../wire/ipv6.js';
 import { addressOf, rangeSum, takeTail } from '../wire/span.js';
 import { Tcp } from '../wire/tcp.js';
 import { change16, isPartialAt, patchedPartial } from './nat-mangle.js';
-import type { Packet } from './packet.js';
 import { Family } from './rule.js';
 
 const LONGEST = 65_535;

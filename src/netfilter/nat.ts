@@ -26,6 +26,7 @@ import { Transport, Tuple } from '../conntrack/tuple.js';
 import { type Arena, CtInfo } from '../core/arena.js';
 import { DropReason } from '../core/drop.js';
 import type { Link } from '../core/links.js';
+import { Key, type Packet } from '../core/packet.js';
 import type { Inet } from '../route/inet.js';
 import { NatAddresses } from './nat-addresses.js';
 import { mangleQuoted, mayTranslate } from './nat-icmp.js';
@@ -33,7 +34,6 @@ import { mangle4, mangle6, Side } from './nat-mangle.js';
 import { copyTuple, isSourceInRange, TupleChoice, type TupleUse } from './nat-range.js';
 import { NatSources } from './nat-sources.js';
 import { NatFlag, NatRange } from './ops.js';
-import { Key, type Packet } from './packet.js';
 import { Manip, type NatParts } from './parts.js';
 import { Family, Hook, Verdict } from './rule.js';
 

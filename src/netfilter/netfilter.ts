@@ -18,7 +18,8 @@ import { Flow, KindFlag, Status } from '../conntrack/flows.js';
 import { CtInfo, type Frame, NONE } from '../core/arena.js';
 import { sooner } from '../core/delay.js';
 import { DropReason } from '../core/drop.js';
-import { type Link, MAX_NAMESPACES, type Namespace } from '../core/links.js';
+import { type Link, LinkKind, MAX_NAMESPACES, type Namespace } from '../core/links.js';
+import { Key, Packet } from '../core/packet.js';
 import { Conf4, Net4 } from '../route/conf.js';
 import { NextHop } from '../route/fib.js';
 import { type Hooks, Output } from '../route/hooks.js';
@@ -32,18 +33,18 @@ import { FlowView } from './flow-view.js';
 import { fragmentHeader, readHeaders } from './headers.js';
 import { Helpers } from './helpers.js';
 import { LinkPatterns } from './link-patterns.js';
-import type { LogSink } from './log.js';
+import { type LogSink, logLine, TRACE_FLAGS, type TraceKind } from './log.js';
 import { Matches } from './matches.js';
 import { Nat } from './nat.js';
 import { CtFlag } from './ops.js';
-import { Key, Packet } from './packet.js';
 import type { Clock, FlowTemplate, NetfilterParts } from './parts.js';
 import { Paths } from './paths.js';
 import { Family, Hook, TableId, Verdict } from './rule.js';
 import { Rules, type RulesOptions } from './rules.js';
 import { compileShortPath, type ShortPath } from './short-path.js';
 import { Targets } from './targets.js';
-import { Traverse } from './traverse.js';
+import { NO_TRACER, type Tracer, Traverse } from './traverse.js';
+import type { Watcher } from './watcher.js';
 
 /** A packet at a hook may have others sent, which may have others sent: those deeper than this pass no hook. */
 const DEPTH = 8;
@@ -76,6 +77,11 @@ export class Netfilter implements Hooks {
   readonly matches: Matches;
   readonly traverse: Traverse;
   readonly paths = new Paths();
+  private watcher: Watcher | undefined;
+  /** Frames whose walk is told (TRACE). */
+  private readonly isTraced: Uint8Array;
+  private readonly tracer: Tracer;
+  private readonly parts: NetfilterParts;
   /** Of the configuration: goes up with every change that a packet's way may depend on. Never 0. */
   generation = 1;
   /** By namespace: bits of HookFamily whose packets are tracked. */
@@ -99,6 +105,9 @@ export class Netfilter implements Hooks {
     this.nat = new Nat(inet, this.conntrack);
     this.helpers = new Helpers(inet, this.conntrack);
     this.template = { isSet: false, zoneFlags: 0, zone: 0, helper: 0, timeout: 0, events: 0, expectEvents: 0 };
+    const { log = SILENCE } = options;
+    this.isTraced = new Uint8Array(inet.arena.heads);
+    this.tracer = log.trace === undefined ? NO_TRACER : this.makeTracer(log);
     const all: NetfilterParts = {
       inet,
       pool: this.rules.pool.words,
@@ -107,21 +116,34 @@ export class Netfilter implements Hooks {
       patterns: this.patterns,
       sets: this.sets,
       clock: options.clock ?? { seconds: () => 0 },
-      log: options.log ?? SILENCE,
+      log: {
+        linkName: (link) => log.linkName(link),
+        log: (namespace, level, line) => {
+          if (this.watcher !== undefined) this.watcher.logged(line);
+          else log.log(namespace, level, line);
+        },
+        nflog: (namespace, group, prefix, packet, bytes) => {
+          if (this.watcher === undefined) log.nflog(namespace, group, prefix, packet, bytes);
+        },
+      },
+      memento: undefined,
       conntrack: new FlowView(this.conntrack),
       nat: this.nat,
-      trace: () => {
+      trace: ({ frame }) => {
+        this.isTraced[frame] = 1;
         this.traverse.isTracing = true;
       },
       refresh: () => readHeaders(inet.arena, this.packet),
     };
     this.matches = new Matches(all);
+    this.parts = all;
     this.traverse = new Traverse(this.rules, this.packet, {
       matches: this.matches,
       targets: new Targets(all),
       patterns: this.patterns,
       drop: (packet, isPolicy) => inet.drop(packet.frame, isPolicy ? DropReason.POLICY : DropReason.RULE),
     });
+    this.traverse.tracer = this.tracer;
     this.shortPath = compileShortPath({ inet, conntrack: this.conntrack, paths: this.paths, packet: this.packet });
   }
 
@@ -141,6 +163,27 @@ export class Netfilter implements Hooks {
     const { touched } = this.rules.chains;
     for (let i = touched.length; i > 0; i--) this.noteTables(touched.pop() ?? 0);
     return isDone;
+  }
+
+  /** Packets are tried out, and somebody watches, until `watch(undefined)`. */
+  watch(watcher: Watcher | undefined): void {
+    this.watcher = watcher;
+    this.parts.memento = watcher?.memento;
+    this.traverse.tracer = watcher ?? this.tracer;
+  }
+
+  /** Tells `log` of each step of packets that are traced. */
+  private makeTracer(log: LogSink): Tracer {
+    const tell = (kind: TraceKind, chain: number, rule: number, packet: Packet): void => {
+      const line = logLine(this.inet.arena, packet, '', TRACE_FLAGS, (link) => log.linkName(link));
+      log.trace?.({ kind, namespace: packet.namespace, family: packet.family, chain, rule, line });
+    };
+    return {
+      rule: (chain, rule, packet) => tell('rule', chain, rule, packet),
+      target() {},
+      end: (chain, packet) => tell('return', chain, 0, packet),
+      policy: (chain, _, packet) => tell('policy', chain, 0, packet),
+    };
   }
 
   /** Adds what took the short path to the counters of rules. */
@@ -283,8 +326,10 @@ export class Netfilter implements Hooks {
     if (!this.begin(family, frame, namespace, Hook.PREROUTING, link, 0, now)) return true;
     this.packet.physicalIn = port;
     this.traverse.hitCount = 0;
-    this.traverse.isTracing = false;
     this.packet.isVolatile = false;
+    this.template.isSet = false;
+    // What comes by lo has been made here, and is still traced.
+    if (this.inet.links.kind[link] !== LinkKind.LOOPBACK) this.traceNoMore(frame);
     const passes = this.runTable(TableId.RAW) && this.track() && this.runTable(TableId.MANGLE) && this.translate();
     this.end();
     return passes;
@@ -364,6 +409,8 @@ export class Netfilter implements Hooks {
   private output(family: Family, frame: Frame, namespace: Namespace, out: Link, now: number): Output {
     if (!this.begin(family, frame, namespace, Hook.OUTPUT, 0, out, now)) return Output.ON;
     const before = this.routeKey();
+    this.template.isSet = false;
+    this.traceNoMore(frame);
     const passes =
       this.runTable(TableId.RAW) &&
       this.track() &&
@@ -410,6 +457,11 @@ export class Netfilter implements Hooks {
 
   // --- steps ------------------------------------------------------------------------------------
 
+  private traceNoMore(frame: Frame): void {
+    this.isTraced[frame] = 0;
+    this.traverse.isTracing = this.watcher !== undefined;
+  }
+
   /** The packet at hand from here on. False: there are too many within each other, and this one passes no hook. */
   private begin(
     family: Family,
@@ -436,6 +488,7 @@ export class Netfilter implements Hooks {
     packet.key[Key.IN] = link;
     packet.key[Key.OUT] = out;
     readHeaders(this.inet.arena, packet);
+    this.traverse.isTracing = this.isTraced[frame] !== 0 || this.watcher !== undefined;
     return true;
   }
 
@@ -445,12 +498,15 @@ export class Netfilter implements Hooks {
     if (this.depth === 0) return;
     this.packet.copy(this.saved[this.depth]);
     this.packet.isVolatile = true;
+    this.traverse.isTracing = this.isTraced[this.packet.frame] !== 0 || this.watcher !== undefined;
   }
 
   private runTable(table: TableId): boolean {
     const { packet } = this;
     const chain = this.rules.baseOf(packet.namespace, packet.family, table, packet.hook);
-    return chain === 0 || this.traverse.run(chain) === Verdict.ACCEPT;
+    if (chain === 0) return true;
+    if (this.watcher !== undefined) this.watcher.table(table, chain, packet);
+    return this.traverse.run(chain) === Verdict.ACCEPT;
   }
 
   private tracks(namespace: Namespace, family: Family): boolean {
@@ -460,7 +516,9 @@ export class Netfilter implements Hooks {
   private track(): boolean {
     const { packet, conntrack } = this;
     if (!this.tracks(packet.namespace, packet.family)) return true;
-    if (conntrack.in(packet, this.templateWord()) !== Verdict.ACCEPT) return false;
+    const passes = conntrack.in(packet, this.templateWord()) === Verdict.ACCEPT;
+    if (this.watcher !== undefined) this.watcher.tracked(packet, passes);
+    if (!passes) return false;
     const flow = this.inet.arena.flow[packet.frame];
     this.isFirst = flow > 0 && (conntrack.status(flow) & Status.CONFIRMED) === 0;
     return true;
@@ -470,6 +528,7 @@ export class Netfilter implements Hooks {
   private confirm(): boolean {
     const { packet } = this;
     if (!this.tracks(packet.namespace, packet.family)) return true;
+    if (this.watcher !== undefined) return this.watcher.confirms(packet);
     return this.helpers.run(packet) === Verdict.ACCEPT && this.conntrack.confirm(packet) === Verdict.ACCEPT;
   }
 
@@ -488,9 +547,11 @@ export class Netfilter implements Hooks {
   private translate(): boolean {
     const { packet, nat } = this;
     if (((this.hasNat[packet.namespace] >> packet.family) & 1) === 0) return true;
+    if (this.watcher !== undefined) this.watcher.translating(packet);
     if (nat.asks(packet) && !this.runTable(TableId.NAT)) return false;
     if (nat.finish(packet) !== Verdict.ACCEPT) return false;
     readHeaders(this.inet.arena, packet);
+    if (this.watcher !== undefined) this.watcher.translated(packet);
     return true;
   }
 }

@@ -6,11 +6,13 @@
  *   Targets ─┘                 ├─ conntrack, nat (absent: no flows are known, as before their rules exist)
  *                              └─ sets, patterns, clock
  */
+
+import type { Packet } from '../core/packet.js';
 import type { Inet } from '../route/inet.js';
 import type { IpSets } from '../tables/ipset.js';
 import type { LinkPatterns } from './link-patterns.js';
 import type { LogSink } from './log.js';
-import type { Packet } from './packet.js';
+import type { Memento } from './memento.js';
 import type { Verdict } from './rule.js';
 
 /** Words of a tuple as matches read it. */
@@ -102,6 +104,8 @@ export interface NetfilterParts {
   readonly log: LogSink;
   conntrack: ConntrackParts | null;
   nat: NatParts | null;
+  /** While packets are only tried out: what changes with them is kept here before, to be put back. */
+  memento: Memento | undefined;
   /** From here on the packet's walk is told (TRACE). */
   trace(packet: Packet): void;
   /** The packet's headers were changed: reads them into the packet again. */

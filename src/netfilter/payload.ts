@@ -3,7 +3,7 @@
  * in its tail slot.
  */
 import { type Arena, NONE } from '../core/arena.js';
-import type { Packet } from './packet.js';
+import type { Packet } from '../core/packet.js';
 
 export class Payload {
   private network = 0;

@@ -3,10 +3,10 @@
  * changes in checksums, so that none has to be touched.
  */
 import type { Arena } from '../core/arena.js';
+import { Key, type Packet } from '../core/packet.js';
 import { read16, write16 } from '../wire/field.js';
 import { Ipv6 } from '../wire/ipv6.js';
 import { NptTarget } from './ops.js';
-import { Key, type Packet } from './packet.js';
 
 const ICMPV6 = 58;
 

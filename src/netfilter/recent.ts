@@ -8,9 +8,10 @@
  * power of two; they are overwritten in a ring. Times are ms. All as in xt_recent, whose module parameters (ip_list_tot,
  * ip_pkt_list_tot) are `entries` and `stamps` of the constructor.
  */
+
+import { Key, type Packet } from '../core/packet.js';
 import { Answer } from './answer.js';
 import { OpWord, RecentOp } from './ops.js';
-import { Key, type Packet } from './packet.js';
 import { Family } from './rule.js';
 
 const enum Entry {

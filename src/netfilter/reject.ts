@@ -8,6 +8,7 @@
  */
 import { type Arena, type Frame, Received, Vnet } from '../core/arena.js';
 import { DropReason } from '../core/drop.js';
+import { Key, type Packet } from '../core/packet.js';
 import type { Inet } from '../route/inet.js';
 import { fold, pseudo4, pseudo6 } from '../wire/checksum.js';
 import { read16 } from '../wire/field.js';
@@ -19,7 +20,6 @@ import { rangeSum } from '../wire/span.js';
 import { check, flags, Tcp, TcpFlag } from '../wire/tcp.js';
 import { Udp } from '../wire/udp.js';
 import { RejectWith } from './ops.js';
-import { Key, type Packet } from './packet.js';
 import { sendReset } from './reset.js';
 import { Family, Hook } from './rule.js';
 

@@ -3,6 +3,7 @@
  * IP options, no TOS and no flow label, and it belongs to the flow of the segment that it answers.
  */
 import { type Frame, NONE } from '../core/arena.js';
+import type { Packet } from '../core/packet.js';
 import { Net4 } from '../route/conf.js';
 import type { Inet } from '../route/inet.js';
 import { finish, fold, pseudo4, pseudo6, sumBytes } from '../wire/checksum.js';
@@ -14,7 +15,6 @@ import * as ipv6 from '../wire/ipv6.js';
 import { Ipv6 } from '../wire/ipv6.js';
 import * as tcp from '../wire/tcp.js';
 import { Tcp, TcpFlag } from '../wire/tcp.js';
-import type { Packet } from './packet.js';
 import { Family } from './rule.js';
 
 /** Sends a reset about the segment at hand, whose TCP header is there and says no RST. The packet's frame is borrowed. */

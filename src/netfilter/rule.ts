@@ -6,23 +6,7 @@
  * The box is what the classifier can index; every packet of a rule lies in it. Numbers only: names of links, lists and chains are
  * resolved before a rule gets here. Addresses are in host order, IPv4 in the first word of its four.
  */
-
-/** Families: rows of both lie in one store. */
-export const enum Family {
-  IPV4 = 0,
-  IPV6 = 1,
-  COUNT = 2,
-}
-
-/** Where a packet is on its way; numbers as in the kernel (NF_INET_*). */
-export const enum Hook {
-  PREROUTING = 0,
-  INPUT = 1,
-  FORWARD = 2,
-  OUTPUT = 3,
-  POSTROUTING = 4,
-  COUNT = 5,
-}
+export { Family, Hook, Verdict } from '../core/hook.js';
 
 /** In the order of their priorities where several have a chain at one hook. */
 export const enum TableId {
@@ -95,16 +79,4 @@ export const enum Target {
   GOTO = 5,
   /** From here on ARGUMENT is the word of the pool where arguments start, or 0. Layouts in ops.ts. */
   FIRST_EXTENSION = 16,
-}
-
-/** What a hook, a chain, a target or a match answers. */
-export const enum Verdict {
-  /** The packet goes on: to the next table, or its way. */
-  ACCEPT = 0,
-  /** It has been dropped and counted; the frame is gone. */
-  DROP = 1,
-  /** The frame is gone otherwise: queued, answered, held as a fragment. */
-  STOLEN = 2,
-  /** Of a target: the next rule's turn. */
-  CONTINUE = 3,
 }

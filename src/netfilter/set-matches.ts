@@ -1,11 +1,12 @@
 /* -m set: what a packet is to IP sets. */
+
+import { Key, type Packet } from '../core/packet.js';
 import { Ethernet } from '../wire/ethernet.js';
 import { read16, read32 } from '../wire/field.js';
 import { type Answer, answer } from './answer.js';
 import { read64 } from './flow-matches.js';
 import { hasPorts } from './headers.js';
 import { SetOp } from './ops.js';
-import { Key, type Packet } from './packet.js';
 import type { NetfilterParts } from './parts.js';
 import { Family } from './rule.js';
 

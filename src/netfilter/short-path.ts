@@ -15,6 +15,7 @@ import { Flow, Status } from '../conntrack/flows.js';
 import { CtVerdict, type Tracker } from '../conntrack/tracker.js';
 import { CtInfo, type Frame, NONE } from '../core/arena.js';
 import type { Link, Namespace } from '../core/links.js';
+import { Key, type Packet } from '../core/packet.js';
 import { NextHop } from '../route/fib.js';
 import type { Inet } from '../route/inet.js';
 import { Ethernet } from '../wire/ethernet.js';
@@ -22,7 +23,6 @@ import { swap32 } from '../wire/field.js';
 import { Ipv4, Protocol } from '../wire/ipv4.js';
 import { TcpFlag } from '../wire/tcp.js';
 import { mangle4, Side } from './nat-mangle.js';
-import { Key, type Packet } from './packet.js';
 import { Path, type Paths } from './paths.js';
 import { Family, Hook } from './rule.js';
 

@@ -9,6 +9,7 @@
  */
 import { type Arena, UNTRACKED } from '../core/arena.js';
 import { DropReason } from '../core/drop.js';
+import type { Packet } from '../core/packet.js';
 import { Icmp6Type, Problem6 } from '../wire/icmp.js';
 import { Ipv6 } from '../wire/ipv6.js';
 import { changeEcn, changeTos, changeTtl, fillChecksum, stripOptions } from './header-changes.js';
@@ -28,7 +29,6 @@ import {
   SetTarget,
   SetTargetFlag,
 } from './ops.js';
-import type { Packet } from './packet.js';
 import { Manip, type NetfilterParts } from './parts.js';
 import { translatePrefix } from './prefix-translation.js';
 import { Reject } from './reject.js';
@@ -214,9 +214,10 @@ export class Targets {
 
   private set(at: number, packet: Packet): Verdict {
     const { pool } = this;
-    const { sets } = this.parts;
+    const { sets, memento } = this.parts;
     const { question } = sets;
     const flags = pool[at + SetTarget.FLAGS];
+    memento?.keep(sets);
     readQuestion(this.parts, packet);
     question.skipsCounters = false;
     question.skipsSubcounters = false;

@@ -4,6 +4,7 @@
  */
 
 import { Slot } from '../core/arena.js';
+import { Key, type Packet } from '../core/packet.js';
 import { NextHop, Route } from '../route/fib.js';
 import type { Inet } from '../route/inet.js';
 import { update16 } from '../wire/checksum.js';
@@ -13,7 +14,6 @@ import { Ipv6 } from '../wire/ipv6.js';
 import { headerLength, Tcp } from '../wire/tcp.js';
 import { changeTcp } from './header-changes.js';
 import { TcpmssTarget } from './ops.js';
-import { Key, type Packet } from './packet.js';
 import { Family } from './rule.js';
 
 const CLAMP_TO_PMTU = 0xffff;

@@ -5,13 +5,13 @@
  */
 import { type Frame, NONE, UNTRACKED } from '../core/arena.js';
 import type { Link } from '../core/links.js';
+import type { Packet } from '../core/packet.js';
 import { NextHop, Route, RouteType } from '../route/fib.js';
 import { HookFamily, Output } from '../route/hooks.js';
 import { write16, write32 } from '../wire/field.js';
 import * as ipv4 from '../wire/ipv4.js';
 import { Ipv4 } from '../wire/ipv4.js';
 import { TeeTarget } from './ops.js';
-import type { Packet } from './packet.js';
 import type { NetfilterParts } from './parts.js';
 import { Family, Hook } from './rule.js';
 

@@ -15,9 +15,9 @@
  *   the hits; the stack is kept here.
  */
 import { sharedInts } from '../core/memory.js';
+import { Key, type Packet } from '../core/packet.js';
 import { compileBox, type Patterns } from './box.js';
 import { Chain, ChainFlag, type ChainNumber } from './chains.js';
-import { Key, type Packet } from './packet.js';
 import { Place } from './place.js';
 import { Family, Rule, Target, Verdict } from './rule.js';
 import type { RuleNumber, Rules } from './rules.js';
@@ -68,7 +68,7 @@ const NO_LIMIT = 1 << 29;
 /** Rules that are looked at one by one behind one that did not decide, before the index is asked again. */
 const REACH = 4;
 
-const NO_TRACER: Tracer = { rule() {}, target() {}, end() {}, policy() {} };
+export const NO_TRACER: Tracer = { rule() {}, target() {}, end() {}, policy() {} };
 
 export class Traverse {
   /** See the top of the file. */

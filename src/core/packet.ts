@@ -2,9 +2,9 @@
  * What rules ask about the packet that is at a hook, read from its headers once a hook. One packet at a time: the walk is synchronous;
  * who sends another packet in between (an answer of REJECT, a copy of TEE) saves and restores it.
  */
-import type { Frame } from '../core/arena.js';
-import type { Link, Namespace } from '../core/links.js';
-import type { Family, Hook } from './rule.js';
+import type { Frame } from './arena.js';
+import type { Family, Hook } from './hook.js';
+import type { Link, Namespace } from './links.js';
 
 /** Words of Packet.key. */
 export const enum Key {
