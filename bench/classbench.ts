@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { Key } from '../src/netfilter/packet.js';
+import { Key } from '../src/core/packet.js';
 import { Rule, RuleFlag, Target } from '../src/netfilter/rule.js';
 import { InsertRule, RulesOp } from '../src/netfilter/rules.js';
 import { root } from './twin/programs.js';

@@ -1,8 +1,7 @@
 /*
  * What the words of `conntrack` mean as flows: which ones are meant, and what a new one is like.
  */
-import { Status } from '../conntrack/flows.js';
-import type { ConntrackFilter, FlowEnd, NewFlow } from '../control/api.js';
+import { type ConntrackFilter, type FlowEnd, FlowStatus, type NewFlow } from '../control/api.js';
 import type { Command } from './conntrack-options.js';
 import { failed } from './conntrack-problem.js';
 import { fieldNumber, tagsOf, tupleFields } from './conntrack-protocols.js';
@@ -101,12 +100,12 @@ function translated(original: FlowEnd, source: Command['srcNat'], destination: C
 function natStatus(command: Command, original: FlowEnd, reply: FlowEnd | undefined): number {
   const { srcNat, dstNat } = command;
   let status = 0;
-  if (srcNat !== undefined) status |= Status.SRC_NAT_DONE | Status.DST_NAT_DONE;
-  if (dstNat !== undefined) status |= Status.SRC_NAT_DONE | Status.DST_NAT_DONE;
+  if (srcNat !== undefined) status |= FlowStatus.SRC_NAT_DONE | FlowStatus.DST_NAT_DONE;
+  if (dstNat !== undefined) status |= FlowStatus.SRC_NAT_DONE | FlowStatus.DST_NAT_DONE;
   if (srcNat !== undefined && reply !== undefined && differs(reply.dst, reply.dport, original.src, original.sport))
-    status |= Status.SRC_NAT;
+    status |= FlowStatus.SRC_NAT;
   if (dstNat !== undefined && reply !== undefined && differs(reply.src, reply.sport, original.dst, original.dport))
-    status |= Status.DST_NAT;
+    status |= FlowStatus.DST_NAT;
   return status;
 }
 

@@ -2,20 +2,19 @@
  * Flows as `conntrack` prints them: a line of /proc/net/nf_conntrack's kind, or the words that make the flow again (-o save).
  */
 
-import { Status } from '../conntrack/flows.js';
-import type { ConntrackInfo, ExpectationInfo, FlowEnd } from '../control/api.js';
-import { PROTOCOL_NAMES } from '../control/conntrack-names.js';
+import { type ConntrackInfo, type ExpectationInfo, type FlowEnd, FlowStatus } from '../control/api.js';
 import type { Labels } from './conntrack-labels.js';
+import { PROTOCOL_NAMES } from './conntrack-names.js';
 
 export type FlowEvent = 'new' | 'update' | 'destroy';
 
 /** Bits that have a name in -u, in their order. */
 export const STATUS_NAMES: ReadonlyArray<readonly [string, number]> = [
-  ['EXPECTED', Status.EXPECTED],
-  ['SEEN_REPLY', Status.SEEN_REPLY],
-  ['ASSURED', Status.ASSURED],
-  ['FIXED_TIMEOUT', Status.FIXED_TIMEOUT],
-  ['OFFLOAD', 1 << 14],
+  ['EXPECTED', FlowStatus.EXPECTED],
+  ['SEEN_REPLY', FlowStatus.SEEN_REPLY],
+  ['ASSURED', FlowStatus.ASSURED],
+  ['FIXED_TIMEOUT', FlowStatus.FIXED_TIMEOUT],
+  ['OFFLOAD', FlowStatus.OFFLOAD],
 ];
 
 export interface FlowFormat {
@@ -59,8 +58,8 @@ function zoneText({ zone, zone_of: of }: ConntrackInfo, direction: 'original' | 
 
 function ends(flow: ConntrackInfo): string {
   const { original, reply, status } = flow;
-  const unreplied = (status & Status.SEEN_REPLY) === 0 ? '[UNREPLIED] ' : '';
-  const assured = (status & Status.ASSURED) === 0 ? '' : '[ASSURED] ';
+  const unreplied = (status & FlowStatus.SEEN_REPLY) === 0 ? '[UNREPLIED] ' : '';
+  const assured = (status & FlowStatus.ASSURED) === 0 ? '' : '[ASSURED] ';
   const first = `${endText(original)}${zoneText(flow, 'original')}${countText(original)}`;
   return `${first}${unreplied}${endText(reply)}${zoneText(flow, 'reply')}${countText(reply)}${assured}`;
 }
@@ -109,7 +108,7 @@ export function flowText(flow: ConntrackInfo, format: FlowFormat, event?: FlowEv
 
 /** Whether an end was translated, by what the answers have. */
 function isTranslated({ original, reply, status }: ConntrackInfo, isSource: boolean): boolean {
-  const done = isSource ? Status.SRC_NAT_DONE : Status.DST_NAT_DONE;
+  const done = isSource ? FlowStatus.SRC_NAT_DONE : FlowStatus.DST_NAT_DONE;
   if ((status & done) === 0) return false;
   return isSource ? original.src !== reply.dst : original.dst !== reply.src;
 }

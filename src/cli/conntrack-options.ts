@@ -1,9 +1,10 @@
 /*
  * The words of `conntrack`: getopt_long's rules, what each option's value is, and which options a command needs or refuses.
  */
+
+import { isIPv6 } from 'node:net';
 import type { Family, NatFilter } from '../control/api.js';
 import { Getopt, type LongOption, type LongOptions, Result, Takes } from '../control/iptables/getopt-long.js';
-import { parseIpv6 } from '../wire/format.js';
 import { Labels } from './conntrack-labels.js';
 import { failed, useless, wrongWords } from './conntrack-problem.js';
 import {
@@ -220,7 +221,7 @@ class Parser {
   /** An address; the family of all is that of the first. */
   address(text: string, option: string): string {
     const loose = looseIpv4(text);
-    const family = loose !== undefined ? 4 : parseIpv6(text) !== undefined ? 6 : undefined;
+    const family = loose !== undefined ? 4 : isIPv6(text) && !text.includes('%') ? 6 : undefined;
     if (family === undefined) throw badAddress(text, option);
     this.setFamily(family);
     return loose ?? text;

@@ -1,8 +1,9 @@
 /*
  * Values of `conntrack`'s options, as the real tool reads them: with strtoul(3) and inet_aton(3), which take what a stricter reader would not.
  */
+
+import { isIPv4 } from 'node:net';
 import type { Family } from '../control/api.js';
-import { parseIpv4 } from '../wire/format.js';
 import { STATUS_NAMES } from './conntrack-format.js';
 import { wrongWords } from './conntrack-problem.js';
 import type { Refusal } from './refusal.js';
@@ -23,7 +24,7 @@ export function listOf(text: string, known: readonly string[], option: string): 
 
 /** As inet_aton(3): one to four numbers, of which the last one has what is left. */
 export function looseIpv4(text: string): string | undefined {
-  if (parseIpv4(text) !== undefined) return text;
+  if (isIPv4(text)) return text;
   const parts = text.split('.');
   if (parts.length > 4 || !parts.every((part) => /^(0[xX][0-9a-fA-F]+|\d+)$/.test(part))) return undefined;
   const numbers = parts.map((part) => (/^0\d/.test(part) ? Number.parseInt(part, 8) : Number(part)));

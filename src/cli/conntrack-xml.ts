@@ -1,10 +1,16 @@
 /*
  * Flows as `conntrack -o xml` prints them. What it leaves out (types of ICMP) or gets wrong (SCTP's states have TCP's names) is so here, too.
  */
-import { Status } from '../conntrack/flows.js';
-import type { ConntrackInfo, ExpectationInfo, FlowEnd } from '../control/api.js';
-import { PROTOCOL_NAMES, SCTP_STATES, TCP_STATES } from '../control/conntrack-names.js';
+import {
+  type ConntrackInfo,
+  type ExpectationInfo,
+  type FlowEnd,
+  FlowStatus,
+  SCTP_STATES,
+  TCP_STATES,
+} from '../control/api.js';
 import type { FlowEvent, FlowFormat } from './conntrack-format.js';
+import { PROTOCOL_NAMES } from './conntrack-names.js';
 
 export const XML_HEAD = '<?xml version="1.0" encoding="utf-8"?>\n';
 
@@ -60,8 +66,8 @@ function independent(flow: ConntrackInfo, format: FlowFormat): string {
   if (zone !== undefined && zoneOf === undefined) text += tag('zone', zone);
   if (format.uses !== undefined) text += tag('use', format.uses);
   text += tag('id', flow.id);
-  if ((status & Status.ASSURED) !== 0) text += '<assured/>';
-  if ((status & Status.SEEN_REPLY) === 0) text += '<unreplied/>';
+  if ((status & FlowStatus.ASSURED) !== 0) text += '<assured/>';
+  if ((status & FlowStatus.SEEN_REPLY) === 0) text += '<unreplied/>';
   return `<meta direction="independent">${text}${times(flow, format.times)}</meta>`;
 }
 

@@ -42,6 +42,7 @@ import { Rehearsal } from './rehearsal.js';
 import { SctpTracker } from './sctp.js';
 import { Sequences } from './sequences.js';
 import { CtSetting } from './settings.js';
+import { TcpState } from './tcp-states.js';
 import { TcpTracker } from './tcp.js';
 import { defaultSettings, type TimeoutProfile } from './timeouts.js';
 import { CtEvent, CtVerdict, Inspected, type Tracker, type Tracking } from './tracker.js';
@@ -311,6 +312,20 @@ export class Conntrack implements Tracking {
 
   private tally(namespace: Namespace, stat: number): void {
     this.stats[(namespace << CtStat.SHIFT) + stat]++;
+  }
+
+  /** A TCP flow whose packet is answered by a reset of ours is over, if it has begun (nf_conntrack_tcp_set_closing). */
+  close(flow: FlowNumber, now: number): void {
+    const words = this.wordsOf(flow);
+    const at = this.at(flow);
+    const status = words[at + Flow.STATUS];
+    if (this.protocolOf(flow) !== Transport.TCP || (status & Status.CONFIRMED) === 0) return;
+    const state = words[at + Flow.STATE] & Flow.STATE_MASK;
+    words[at + Flow.STATE] = (words[at + Flow.STATE] & ~Flow.STATE_MASK) | TcpState.CLOSE;
+    if (state === TcpState.CLOSE || (status & Status.FIXED_TIMEOUT) !== 0) return;
+    const row = this.namespaceOf(flow) << CtSetting.SHIFT;
+    words[at + Flow.EXPIRES] = (now + this.settings[row + CtSetting.TCP + TcpState.CLOSE]) | 0;
+    this.event(flow, CtEvent.PROTOINFO);
   }
 
   reach(packet: Packet): number {

@@ -251,7 +251,7 @@ export class TcpTracker implements Tracker {
     if (this.$segment === Segment.SYN && direction === Direction.ORIGINAL) this.noteTrial(words, at, before, packet);
     const isEarlyAck = before === TcpState.SYN_SENT && this.$segment === Segment.ACK && direction === Direction.REPLY;
     if (isEarlyAck) words[sideOf(at, Direction.REPLY) + Side.MAXACK] = this.$ack;
-    return CtVerdict.ACCEPT;
+    return CtVerdict.PASS;
   }
 
   private noteTrial(words: Int32Array, at: number, before: number, packet: Packet): void {
@@ -343,10 +343,10 @@ export class TcpTracker implements Tracker {
     packet: Packet,
     next: number,
   ): CtVerdict {
-    if (next === TcpNext.IGNORE) return CtVerdict.ACCEPT;
+    if (next === TcpNext.IGNORE) return CtVerdict.PASS;
     const before = words[at] & Flow.STATE_MASK;
     const verdict = this.checkWindow(flow, words, at, direction, packet);
-    if (verdict === Window.LATE) return CtVerdict.ACCEPT;
+    if (verdict === Window.LATE) return CtVerdict.PASS;
     if (verdict === Window.OUTSIDE) {
       this.shorten(words, at, direction, packet);
       return CtVerdict.INVALID;
@@ -539,7 +539,7 @@ export class TcpTracker implements Tracker {
         return CtVerdict.ACCEPT;
       }
       // A SYN sent again does not keep an entry, and its NAT, for ever.
-      if (this.$segment === Segment.SYN && before === TcpState.SYN_SENT) return CtVerdict.ACCEPT;
+      if (this.$segment === Segment.SYN && before === TcpState.SYN_SENT) return CtVerdict.PASS;
       if (next === TcpState.ESTABLISHED)
         timeout = Math.min(timeout, this.ct.settings[settings + CtSetting.TCP_UNACKNOWLEDGED]);
     } else if ((status & Status.ASSURED) === 0 && next === TcpState.ESTABLISHED) {

@@ -806,6 +806,46 @@ export type EndpointRequest =
 
 /* --- conntrack --------------------------------------------------------------------------------- */
 
+/** States of TCP flows, by Linux's numbers. */
+export const TCP_STATES: readonly string[] = [
+  'NONE',
+  'SYN_SENT',
+  'SYN_RECV',
+  'ESTABLISHED',
+  'FIN_WAIT',
+  'CLOSE_WAIT',
+  'LAST_ACK',
+  'TIME_WAIT',
+  'CLOSE',
+  'SYN_SENT2',
+];
+
+/** And of SCTP. */
+export const SCTP_STATES: readonly string[] = [
+  'NONE',
+  'CLOSED',
+  'COOKIE_WAIT',
+  'COOKIE_ECHOED',
+  'ESTABLISHED',
+  'SHUTDOWN_SENT',
+  'SHUTDOWN_RECD',
+  'SHUTDOWN_ACK_SENT',
+  'HEARTBEAT_SENT',
+];
+
+/** Bits of a flow's status (IPS_*) that mean something to users. */
+export const enum FlowStatus {
+  EXPECTED = 1 << 0,
+  SEEN_REPLY = 1 << 1,
+  ASSURED = 1 << 2,
+  SRC_NAT = 1 << 4,
+  DST_NAT = 1 << 5,
+  SRC_NAT_DONE = 1 << 7,
+  DST_NAT_DONE = 1 << 8,
+  FIXED_TIMEOUT = 1 << 10,
+  OFFLOAD = 1 << 14,
+}
+
 /** One of a flow's two tuples: what packets of that direction have. Which fields there are hangs on the protocol. */
 export interface FlowEnd {
   src: string;
@@ -837,7 +877,7 @@ export interface ConntrackInfo {
   timeout?: number;
   original: FlowEnd;
   reply: FlowEnd;
-  /** IPS_*. */
+  /** FlowStatus and further bits of IPS_*. */
   status: number;
   /** Absent in events that are not about it. */
   mark?: number;

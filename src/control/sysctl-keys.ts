@@ -2,7 +2,18 @@
  * Names of sysctls: how they are written, which there are, and what values they take, whatever links and namespaces there
  * are.
  */
-import { CONF4, CONF6, NEIGH4, NEIGH6, NET4, NET6, NETFILTER, type Sysctl } from './sysctl-tables.js';
+import {
+  BRIDGE,
+  type BridgeSysctl,
+  CONF4,
+  CONF6,
+  NEIGH4,
+  NEIGH6,
+  NET4,
+  NET6,
+  NETFILTER,
+  type Sysctl,
+} from './sysctl-tables.js';
 import { formatBitmap, parseBitmap } from './sysctl-units.js';
 
 export const BITMAP_BITS = 256;
@@ -23,6 +34,11 @@ export const INDEX = {
 
 /** net.netfilter.NAME. */
 export const INDEX_OF_NETFILTER: ReadonlyMap<string, Sysctl> = byName(NETFILTER);
+
+/** net.bridge.NAME. */
+export const INDEX_OF_BRIDGE: ReadonlyMap<string, BridgeSysctl> = new Map(
+  BRIDGE.map((sysctl) => [sysctl.name, sysctl]),
+);
 
 export const isNeigh: Record<4 | 6, ReadonlySet<number>> = {
   4: new Set(NEIGH4.map(({ key }) => key)),
@@ -49,8 +65,8 @@ export function fileOf(segments: readonly string[]): string {
 /** The sysctl of a key and the folder that it is in, whatever links there are. */
 function shapeOf(key: string): { sysctl: Sysctl; name?: string } | undefined {
   const [net, protocol, folder, ...rest] = segmentsOf(key);
-  if (net === 'net' && protocol === 'netfilter' && rest.length === 0) {
-    const setting = INDEX_OF_NETFILTER.get(folder);
+  if (net === 'net' && (protocol === 'netfilter' || protocol === 'bridge') && rest.length === 0) {
+    const setting = (protocol === 'bridge' ? INDEX_OF_BRIDGE : INDEX_OF_NETFILTER).get(folder);
     return setting === undefined ? undefined : { sysctl: setting };
   }
   if (net !== 'net' || (protocol !== 'ipv4' && protocol !== 'ipv6') || folder === undefined) return undefined;

@@ -6,6 +6,7 @@
  *   NEIGH4, NEIGH6   net.ipv[46].neigh.{default,LINK}.NAME
  *   NET4, NET6       net.ipv[46].NAME
  *   NETFILTER        net.netfilter.NAME
+ *   BRIDGE           net.bridge.NAME: of br_netfilter
  *
  * Several names may show one key in different units. Names under `neigh.default`, and those marked so, exist once: in the
  * host namespace, for all.
@@ -288,7 +289,9 @@ export const enum NetfilterWord {
   BUCKETS = 64,
   FLOWS = 65,
   TIMEOUT_PROFILE = 66,
-  COUNT = 67,
+  /** What of br_netfilter is not there: always 0. */
+  BRIDGE_NF_OTHER = 67,
+  COUNT = 68,
 }
 
 const PROFILES = ['linux', 'rfc'] as const;
@@ -323,6 +326,19 @@ export const NETFILTER: readonly Sysctl[] = [
   number('nf_conntrack_buckets', NetfilterWord.BUCKETS, 0, 0, INT_MAX, { isReadOnly: true }),
   number('nf_conntrack_count', NetfilterWord.FLOWS, 0, 0, INT_MAX, { isReadOnly: true }),
   choice('sluice_timeout_profile', NetfilterWord.TIMEOUT_PROFILE, PROFILES),
+];
+
+/** Which of a namespace's rows a key of net.bridge is in. */
+export type BridgeSysctl = Sysctl & { row: 'net4' | 'net6' | 'netfilter' };
+
+/** Whether packets that are bridged pass iptables. Off at first, as no namespace has br_netfilter unless somebody asks for it. */
+export const BRIDGE: readonly BridgeSysctl[] = [
+  { ...inert('bridge-nf-call-arptables', NetfilterWord.BRIDGE_NF_OTHER, 0), row: 'netfilter' },
+  { ...flag('bridge-nf-call-ip6tables', Net6.BRIDGE_NF_CALL), row: 'net6' },
+  { ...flag('bridge-nf-call-iptables', Net4.BRIDGE_NF_CALL), row: 'net4' },
+  { ...inert('bridge-nf-filter-pppoe-tagged', NetfilterWord.BRIDGE_NF_OTHER, 0), row: 'netfilter' },
+  { ...inert('bridge-nf-filter-vlan-tagged', NetfilterWord.BRIDGE_NF_OTHER, 0), row: 'netfilter' },
+  { ...inert('bridge-nf-pass-vlan-input-dev', NetfilterWord.BRIDGE_NF_OTHER, 0), row: 'netfilter' },
 ];
 
 /** What net.netfilter.sluice_timeout_profile sets: key and ms of each timeout. */

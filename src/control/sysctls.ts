@@ -20,6 +20,7 @@ import {
   FOLDERS,
   fileOf,
   INDEX,
+  INDEX_OF_BRIDGE,
   INDEX_OF_NETFILTER,
   isNeigh,
   keyOf,
@@ -27,6 +28,8 @@ import {
   takenBy,
 } from './sysctl-keys.js';
 import {
+  BRIDGE,
+  type BridgeSysctl,
   CONF4,
   CONF6,
   initialRow,
@@ -393,6 +396,10 @@ export class Sysctls {
       const sysctl = INDEX_OF_NETFILTER.get(folder);
       return sysctl === undefined ? undefined : { sysctl, row: this.rowOfNetfilter() };
     }
+    if (net === 'net' && protocol === 'bridge' && segments.length === 3) {
+      const sysctl = INDEX_OF_BRIDGE.get(folder);
+      return sysctl === undefined ? undefined : { sysctl, row: this.rowOfBridge(sysctl) };
+    }
     if (net !== 'net' || (protocol !== 'ipv4' && protocol !== 'ipv6')) return undefined;
     const family = protocol === 'ipv4' ? 4 : 6;
     if (family === 4 && segments.length === 3 && folder === 'ip_forward')
@@ -437,6 +444,10 @@ export class Sysctls {
     return { words: this.netfilter, table: 'netfilter', number, family: 4, kind: 'netfilter' };
   }
 
+  private rowOfBridge({ row }: BridgeSysctl): Row {
+    return row === 'netfilter' ? this.rowOfNetfilter() : this.rowOfNet(row === 'net4' ? 4 : 6);
+  }
+
   private rowOfLink(link: Link, family: 4 | 6): Row {
     const { words4, words6 } = link.settings;
     const words = family === 4 ? words4 : words6;
@@ -447,6 +458,7 @@ export class Sysctls {
   private everything(): Array<[string, Entry]> {
     const out: Array<[string, Entry]> = [];
     const forward = INDEX[4].conf.get('forwarding') as Sysctl;
+    for (const sysctl of BRIDGE) out.push([`net\0bridge\0${sysctl.name}\0`, { sysctl, row: this.rowOfBridge(sysctl) }]);
     for (const sysctl of NETFILTER)
       out.push([`net\0netfilter\0${sysctl.name}\0`, { sysctl, row: this.rowOfNetfilter() }]);
     out.push([pathOf(4, 'ip_forward'), { sysctl: forward, row: this.rowOfAll(4) }]);

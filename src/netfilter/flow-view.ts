@@ -1,6 +1,6 @@
 /* Flows as rules ask about them, by conntrack's rows. */
 import type { Conntrack } from '../conntrack/conntrack.js';
-import { Flow, KindFlag, zoneOf } from '../conntrack/flows.js';
+import { Flow, KindFlag, Status, zoneOf } from '../conntrack/flows.js';
 import { AccountWord, type ConntrackParts, TupleWord } from './parts.js';
 
 export class FlowView implements ConntrackParts {
@@ -35,12 +35,14 @@ export class FlowView implements ConntrackParts {
     return zoneOf(conntrack.word(flow, Flow.STATUS), conntrack.word(flow, Flow.KIND), direction);
   }
 
+  /** ms; of a flow whose first packet is still on its way: none. */
   expiresIn(flow: number, now: number): number {
+    if ((this.conntrack.status(flow) & Status.CONFIRMED) === 0) return 0;
     return (this.conntrack.word(flow, Flow.EXPIRES) - now) | 0;
   }
 
   isAlive(flow: number, now: number): boolean {
-    return this.conntrack.isFlow(flow) && this.expiresIn(flow, now) > 0;
+    return this.conntrack.isFlow(flow) && ((this.conntrack.word(flow, Flow.EXPIRES) - now) | 0) > 0;
   }
 
   mark(flow: number): number {
@@ -73,6 +75,10 @@ export class FlowView implements ConntrackParts {
 
   master(flow: number): number {
     return this.conntrack.masterOf(flow);
+  }
+
+  close(flow: number, now: number): void {
+    this.conntrack.close(flow, now);
   }
 
   helper(flow: number): number {

@@ -473,6 +473,8 @@ export class Netfilter implements Hooks {
     now: number,
   ): boolean {
     if (this.depth === DEPTH) return false;
+    // What CT has said was about another packet.
+    this.template.isSet = false;
     const { packet } = this;
     if (this.depth > 0) this.saved[this.depth].copy(packet);
     this.depth++;

@@ -56,6 +56,8 @@ export interface ConntrackParts {
   account(flow: number, into: Float64Array): boolean;
   /** The flow that expected this one, or 0. */
   master(flow: number): number;
+  /** A TCP flow that a reset ends goes soon. */
+  close(flow: number, now: number): void;
   /** CtHelper of a flow. */
   helper(flow: number): number;
 }

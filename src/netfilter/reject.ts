@@ -20,6 +20,7 @@ import { rangeSum } from '../wire/span.js';
 import { check, flags, Tcp, TcpFlag } from '../wire/tcp.js';
 import { Udp } from '../wire/udp.js';
 import { RejectWith } from './ops.js';
+import type { ConntrackParts } from './parts.js';
 import { sendReset } from './reset.js';
 import { Family, Hook } from './rule.js';
 
@@ -54,7 +55,10 @@ const DCCP = 33;
 export class Reject {
   private readonly arena: Arena;
 
-  constructor(private readonly inet: Inet) {
+  constructor(
+    private readonly inet: Inet,
+    private readonly conntrack: ConntrackParts | null,
+  ) {
     this.arena = inet.arena;
   }
 
@@ -63,13 +67,20 @@ export class Reject {
     const { inet } = this;
     const { frame, now } = packet;
     if (how === RejectWith.TCP_RESET || how === RejectWith.TCP_RESET_6) {
-      if (this.isResettable(frame, packet)) sendReset(inet, packet);
+      if (this.isResettable(frame, packet)) this.reset(packet);
     } else if (packet.family === Family.IPV4) {
       if (this.mayTell4(packet)) inet.icmp4.error(frame, IcmpType.UNREACHABLE, CODES4[how] ?? 3, 0, now);
     } else if (this.isRight(packet)) {
       inet.icmp6.error(frame, Icmp6Type.UNREACHABLE, CODES6[how] ?? 4, 0, now);
     }
     inet.drop(frame, DropReason.REJECTED);
+  }
+
+  /** Its flow is over with that. */
+  private reset(packet: Packet): void {
+    sendReset(this.inet, packet);
+    const flow = this.arena.flow[packet.frame];
+    if (flow > 0) this.conntrack?.close(flow, packet.now);
   }
 
   private mayTell4(packet: Packet): boolean {

@@ -51,7 +51,7 @@ export class Targets {
   constructor(private readonly parts: NetfilterParts) {
     this.arena = parts.inet.arena;
     this.pool = parts.pool;
-    this.reject = new Reject(parts.inet);
+    this.reject = new Reject(parts.inet, parts.conntrack);
     this.tee = new Tee(parts);
   }
 

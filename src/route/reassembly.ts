@@ -78,6 +78,8 @@ export class Reassembly {
   /** Frames that wait, and of them those with a tail slot. */
   frames = 0;
   private tails = 0;
+  /** Packets are tried out: a fragment is let go of instead of kept, and counted here. Undefined: they are not. */
+  tried: number | undefined;
 
   private readonly heads = new Int32Array(BUCKETS).fill(NONE);
   /** Of a queue the next one in its bucket, or the next free one. */
@@ -131,10 +133,17 @@ export class Reassembly {
     for (let queue = 0; queue < MAX_QUEUES; queue++) this.chain[queue] = queue + 1 < MAX_QUEUES ? queue + 1 : NONE;
   }
 
+  private letGo(frame: Frame, tried: number): Frame {
+    this.tried = tried + 1;
+    this.inet.arena.release(frame);
+    return NONE;
+  }
+
   // --- IPv4 -------------------------------------------------------------------------------------
 
   /** A fragment of a datagram for this host, nothing behind it. Given; answers the whole datagram if it was the last missing one. */
   add4(frame: Frame, now: number): Frame {
+    if (this.tried !== undefined) return this.letGo(frame, this.tried);
     const { inet, $key } = this;
     const { bytes, ingress } = inet.arena;
     const at = inet.network(frame);
@@ -192,6 +201,7 @@ export class Reassembly {
    * datagram.
    */
   add6(frame: Frame, header: number, now: number): Frame {
+    if (this.tried !== undefined) return this.letGo(frame, this.tried);
     const { inet, $key } = this;
     const { bytes, ingress } = inet.arena;
     const at = inet.network(frame);

@@ -12,7 +12,7 @@ import { TcpTracker } from '../../src/conntrack/tcp.js';
 import { TCP_STATE_NAMES, TcpState } from '../../src/conntrack/tcp-states.js';
 import { CtEvent, CtVerdict, type Tracking } from '../../src/conntrack/tracker.js';
 import { Arena } from '../../src/core/arena.js';
-import { Packet } from '../../src/netfilter/packet.js';
+import { Packet } from '../../src/core/packet.js';
 import { write16, write32 } from '../../src/wire/field.js';
 import { Tcp } from '../../src/wire/tcp.js';
 

@@ -6,7 +6,7 @@ import { type FlowInfo, FlowRow, readRow } from '../../src/conntrack/flow-row.js
 import { Arena, CtInfo, type Frame, UNTRACKED } from '../../src/core/arena.js';
 import { DROP_NAME, type DropReason } from '../../src/core/drop.js';
 import { readHeaders } from '../../src/netfilter/headers.js';
-import { Packet } from '../../src/netfilter/packet.js';
+import { Packet } from '../../src/core/packet.js';
 import { Family, Hook, Verdict } from '../../src/netfilter/rule.js';
 
 export const KEYS = Int32Array.of(0x1234567, 0x2345678f, 0x3456789b, 0x456789ab);

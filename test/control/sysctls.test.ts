@@ -6,7 +6,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Call } from '../../src/control/engine-thread.js';
 import type { Namespace } from '../../src/control/namespaces.js';
 import { Network } from '../../src/control/network.js';
-import { CONF4, CONF6, NEIGH4, NEIGH6, NET4, NET6 } from '../../src/control/sysctl-tables.js';
+import { sysctlProblem } from '../../src/control/sysctl-keys.js';
+import { BRIDGE, CONF4, CONF6, NEIGH4, NEIGH6, NET4, NET6 } from '../../src/control/sysctl-tables.js';
 import { formatBitmap, parseBitmap } from '../../src/control/sysctl-units.js';
 import { Conf4, Conf6, Net4, Net6 } from '../../src/route/conf.js';
 import { type Recording, recordingEngine } from './recording-engine.js';
@@ -43,10 +44,11 @@ describe('names', () => {
       );
     const upTo = (count: number): number[] => Array.from({ length: count }, (_, key) => key);
     const lacking = (count: number, keys: Set<number>): number[] => upTo(count).filter((key) => !keys.has(key));
+    const ofBridge = (row: string): typeof BRIDGE => BRIDGE.filter((sysctl) => sysctl.row === row);
     expect(lacking(Conf4.COUNT, keysOf(CONF4, NEIGH4))).toEqual([]);
     expect(lacking(Conf6.COUNT, keysOf(CONF6, NEIGH6))).toEqual([]);
-    expect(lacking(Net4.COUNT, keysOf(NET4))).toEqual([]);
-    expect(lacking(Net6.COUNT, keysOf(NET6))).toEqual([]);
+    expect(lacking(Net4.COUNT, keysOf(NET4, ofBridge('net4')))).toEqual([]);
+    expect(lacking(Net6.COUNT, keysOf(NET6, ofBridge('net6')))).toEqual([]);
   });
 
   it('are found with dots or slashes, a dot of a link as the other', () => {
@@ -233,4 +235,35 @@ describe('a setting that has no effect', () => {
       expect(get(key)).toBe('0');
     },
   );
+});
+
+describe('net.bridge', () => {
+  const name = (key: string): string => `net.bridge.bridge-nf-${key}`;
+
+  it('says whether bridged packets pass iptables, in each namespace for itself', () => {
+    expect(values(name('call-iptables'), name('call-ip6tables'))).toBe('0 0');
+    expect(set(name('call-iptables'), '1')).toEqual([['setConf', 'net4', red.number, Net4.BRIDGE_NF_CALL, 1]]);
+    expect(set(name('call-ip6tables'), '1')).toEqual([['setConf', 'net6', red.number, Net6.BRIDGE_NF_CALL, 1]]);
+    expect(values(name('call-iptables'), name('call-ip6tables'))).toBe('1 1');
+    expect(get(name('call-iptables'), network.namespaces.get('host'))).toBe('0');
+    expect(() => set(name('call-iptables'), '2')).toThrow(refusal('EINVAL'));
+    expect(red.sysctls.changed().map(({ key }) => key)).toEqual([name('call-iptables'), name('call-ip6tables')]);
+  });
+
+  it.each(['call-arptables', 'filter-pppoe-tagged', 'filter-vlan-tagged', 'pass-vlan-input-dev'])(
+    'has %s, which cannot be set',
+    (key) => {
+      expect(get(name(key))).toBe('0');
+      expect(set(name(key), '0')).toEqual([]);
+      expect(() => set(name(key), '1')).toThrow(`cannot set ${name(key)}: it has no effect here yet; leave it at 0`);
+    },
+  );
+
+  it('is listed, and known to the configuration', () => {
+    expect(red.sysctls.list('net.bridge').map(({ key }) => key)).toEqual(BRIDGE.map((one) => `net.bridge.${one.name}`));
+    expect(sysctlProblem(name('call-iptables'), '1', false)).toBeUndefined();
+    expect(sysctlProblem(name('call-arptables'), '1', false)).toBe('it has no effect here yet; leave it at 0');
+    expect(() => get('net.bridge.nosuch')).toThrow(refusal('ENOENT'));
+    expect(() => set('net.bridge', '1')).toThrow(refusal('EISDIR'));
+  });
 });

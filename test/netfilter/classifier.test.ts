@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hasClassbench, NO_CLASSBENCH, packetsFor, readSet, SETS } from '../../bench/classbench.js';
 import { xorshift } from '../../bench/xorshift.js';
+import { Key } from '../../src/core/packet.js';
 import { Chain } from '../../src/netfilter/chains.js';
-import { Key } from '../../src/netfilter/packet.js';
 import { Family, Rule, RuleFlag, Target, Verdict } from '../../src/netfilter/rule.js';
 import { EVEN_LINKS, holds, Lab } from './rule-model.js';
 
@@ -292,6 +292,40 @@ describe('an index', () => {
     }
     expect([isIndexed(lab), lab.rules.classifier.bytes]).toEqual([false, 0]);
   });
+
+  it.each(['behind', 'before'])(
+    'finds the earlier of two rules when labels are spread anew around them, for rules put in %s them',
+    (where) => {
+      const lab = new Lab();
+      lab.chain(1);
+      const entries: Entry[] = [];
+      const put = (at: number, words: number[]): void => {
+        const row = new Int32Array(Rule.WORDS);
+        row.set(words);
+        row[Rule.TARGET] = Target.ACCEPT;
+        const rule = entries.length + 1;
+        lab.insert(1, at === 0 ? 0 : entries[at - 1].rule, rule, row);
+        entries.splice(at, 0, { rule, row, isMet: true });
+      };
+      const key = new Int32Array(Key.WORDS);
+      key[Key.SOURCE] = 1;
+      key[Key.DESTINATION] = 2;
+      // The later one has the lower table's number, so it is found first.
+      put(0, [0, 0, 2, -1]);
+      put(0, [1, -1, 0, 0]);
+      for (let i = 0; i < 60; i++) put(i % 2 === 0 ? 0 : entries.length, [5 + i, -1, 9, -1]);
+      const [second, first] = [
+        entries.findIndex(({ rule }) => rule === 1),
+        entries.findIndex(({ rule }) => rule === 2),
+      ];
+      expect(second).toBe(first + 1);
+      for (let i = 0; i < 300; i++) {
+        // Always next to the same one, so that there is no room again and again.
+        put(where === 'behind' ? second + 1 : first + i, [1000 + i, -1, 9, -1]);
+        check(lab, entries, key);
+      }
+    },
+  );
 
   it('that has no room is done without', () => {
     const lab = new Lab({ capacity: 5000, chains: 8, poolWords: 64, indexWords: 8000 });

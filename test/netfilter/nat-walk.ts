@@ -10,7 +10,7 @@ import { readHeaders } from '../../src/netfilter/headers.js';
 import { Helpers } from '../../src/netfilter/helpers.js';
 import { Nat } from '../../src/netfilter/nat.js';
 import { NatFlag, NatRange } from '../../src/netfilter/ops.js';
-import { Key, Packet } from '../../src/netfilter/packet.js';
+import { Key, Packet } from '../../src/core/packet.js';
 import { Manip } from '../../src/netfilter/parts.js';
 import { Family, Hook, Verdict } from '../../src/netfilter/rule.js';
 import * as ipv4 from '../../src/wire/ipv4.js';

@@ -1,8 +1,8 @@
 /** What rules, chains and their classifier must answer, written down plainly: every rule in turn. */
 
+import { Key, Packet } from '../../src/core/packet.js';
 import { ChainFlag } from '../../src/netfilter/chains.js';
 import type { LinkNames } from '../../src/netfilter/classifier.js';
-import { Key, Packet } from '../../src/netfilter/packet.js';
 import { Family, Rule, RuleFlag, Target, type Verdict } from '../../src/netfilter/rule.js';
 import { InsertRule, Rules, RulesOp, type RulesOptions } from '../../src/netfilter/rules.js';
 import { Traverse } from '../../src/netfilter/traverse.js';

@@ -10,7 +10,7 @@ import { DropReason } from '../../src/core/drop.js';
 import { readHeaders } from '../../src/netfilter/headers.js';
 import { LinkPatterns } from '../../src/netfilter/link-patterns.js';
 import { Matches } from '../../src/netfilter/matches.js';
-import { Key, Packet } from '../../src/netfilter/packet.js';
+import { Key, Packet } from '../../src/core/packet.js';
 import type { ConntrackParts, NatParts, NetfilterParts } from '../../src/netfilter/parts.js';
 import { Family, Hook, TableId, Verdict } from '../../src/netfilter/rule.js';
 import { Rules } from '../../src/netfilter/rules.js';

@@ -6,8 +6,9 @@
  *   iptables-save -c of both, compared
  *   conntrack -L of both, compared; seconds left loosely
  */
-import { describe as describeFrame } from '../../src/wire/describe.js';
+
 import { isRight } from '../../src/wire/checksum.js';
+import { describe as describeFrame } from '../../src/wire/describe.js';
 import { must } from './program.js';
 import { answer } from './responders.js';
 import { type Hide, type Output, type Sent, TwoRouters } from './two-routers.js';

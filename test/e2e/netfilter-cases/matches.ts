@@ -243,7 +243,21 @@ export const MATCHES: Case[] = [
       filter: of('FORWARD', HEADERS),
       mangle: '-A PREROUTING -p tcp --dport 80 -j MARK --set-mark 0x1',
     }),
-    steps: [[...traffic4(120, 1), ...FRAGMENTS]],
+    steps: [traffic4(120, 1)],
+  },
+  {
+    /*
+     * Only what does not look at ports: iptables 1.8.9 has those looked at by nftables, which takes for ports what stands where they would be
+     * in a later fragment. Here, as of old, no later fragment matches.
+     */
+    title: 'matches of fragments',
+    rules: rulesOf({
+      filter: of(
+        'FORWARD',
+        '-f\n! -f\n-p udp\n-p udp -f\n! -p udp -f\n-m length --length 36\n-s 10.0.0.100 -f\n-m u32 --u32 "4&0x1FFF=1"',
+      ),
+    }),
+    steps: [[...traffic4(20, 14), ...FRAGMENTS]],
   },
   {
     title: 'matches of headers, at INPUT and OUTPUT',
@@ -261,7 +275,13 @@ export const MATCHES: Case[] = [
   {
     title: 'how many connections there are',
     rules: rulesOf({ filter: of('FORWARD', CONNLIMIT) }),
-    steps: [many(40, SEED + 3, (random) => chance4(random, 0)), many(40, SEED + 4, (random) => chance4(random, 0))],
+    /*
+     * Without resets: where one ends the only connection that a rule counts the kernel finds none left, takes that for a failure to count, and
+     * drops the reset. Here it passes.
+     */
+    steps: [3, 4].map((n) =>
+      many(40, SEED + n, (random) => chance4(random, 0)).filter(({ what }) => !/SYN 100[1256]/.test(what)),
+    ),
   },
   {
     title: 'matches of flows',
