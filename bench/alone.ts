@@ -32,7 +32,15 @@ export function rowAlone(
 ): Row {
   const runs: Run[] = [];
   for (let i = 0; i < options.rounds; i++) {
-    const line = run(['taskset', '-c', '1', process.execPath, '--expose-gc', file, ...[...words, options.seconds].map(String)]);
+    const line = run([
+      'taskset',
+      '-c',
+      '1',
+      process.execPath,
+      '--expose-gc',
+      file,
+      ...[...words, options.seconds].map(String),
+    ]);
     runs.push(JSON.parse(line) as Run);
     options.say(`${name}: ${runs[i].value.toFixed(2)} Mpps`);
   }

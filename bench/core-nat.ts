@@ -12,53 +12,22 @@ import { fileURLToPath } from 'node:url';
 import { Flow } from '../src/conntrack/flows.js';
 import { CtSetting } from '../src/conntrack/settings.js';
 import { BURST } from '../src/core/arena.js';
-import type { Port } from '../src/core/port.js';
-import { Dataplane } from '../src/datapath.js';
-import { Engine } from '../src/engine.js';
-import '../src/io/shim.js';
-import '../src/io/v8-flags.js';
+import type { Dataplane } from '../src/datapath.js';
 import { LoopPort } from '../src/io/memory-port.js';
 import { CtStateBit, Extension, NatFlag, NatRange, Op, OpWord } from '../src/netfilter/ops.js';
 import { Family, Hook, Rule, TableId, Target } from '../src/netfilter/rule.js';
 import { InsertRule, RulesOp } from '../src/netfilter/rules.js';
-import { Conf4 } from '../src/route/conf.js';
-import { FibOp, NextHop, Route, RouteType } from '../src/route/fib.js';
-import { Neighbour, Nud } from '../src/tables/neighbours.js';
-import { fold, pseudo4, sumBytes } from '../src/wire/checksum.js';
-import { write16 } from '../src/wire/field.js';
-import * as ipv4 from '../src/wire/ipv4.js';
 import { measureAlone, rowAlone } from './alone.js';
+import { type Bed, bed, datagram, IN, OUT, Sink, type Socket, STRIDE, send, WORDS } from './core-bed.js';
 import type { Measure, Options, Row } from './measure.js';
 import { xorshift } from './xorshift.js';
 
-const [IN, OUT] = [1, 2];
-const TABLE = 1;
-/** Words of a prepared frame: the first two bytes, then ten times four: Ethernet, IPv4, UDP. */
-const STRIDE = 16;
-const WORDS = 11;
 const ROUNDS_OF_WORK = 100;
-const UDP = 17;
 /** Addresses that flows are translated to: 203.0.113.0 … 63. */
 const POOL = (203 << 24) | (113 << 8);
 const POOL_SIZE = 64;
 /** Before anything is counted, so that all is compiled: flows that are forgotten again. */
 const WARM_UP = 1 << 16;
-
-type Socket = [address: number, port: number];
-
-/** A prepared UDP datagram without data, in LoopPort's words. */
-function datagram(words: Int32Array, index: number, link: number, source: Socket, destination: Socket): void {
-  const frame = new Uint8Array(42);
-  frame.set([2, 0, 0, 0, 0, link, 2, 0, 0, 0, 0, 9, 8, 0]);
-  ipv4.write(frame, 14, UDP, source[0], destination[0], 28);
-  write16(frame, 34, source[1]);
-  write16(frame, 36, destination[1]);
-  write16(frame, 38, 8);
-  const sum = fold(sumBytes(frame, 34, 8) + pseudo4(source[0], destination[0], UDP, 8));
-  write16(frame, 40, ~sum & 0xffff || 0xffff);
-  const bytes = new Uint8Array(words.buffer, index * STRIDE * 4);
-  for (let k = 0; k < frame.length; k++) bytes[k < 2 ? k : k + 2] = frame[k];
-}
 
 /** The sockets of flow `n`: 64 clients, a port of theirs for each flow, 16 servers. */
 function flowOf(n: number): [Socket, Socket] {
@@ -68,53 +37,6 @@ function flowOf(n: number): [Socket, Socket] {
     [client, 1024 + (n >> 6)],
     [server, 53],
   ];
-}
-
-// --- a router with SNAT ----------------------------------------------------------------------------
-
-interface Bed {
-  dataplane: Dataplane;
-  engine: Engine;
-}
-
-function bed(): Bed {
-  const random = xorshift(4711);
-  const dataplane = new Dataplane({ keys: Int32Array.from([1, 2, 3, 4], () => random()) });
-  for (const link of [IN, OUT]) {
-    dataplane.addLink(link, 1500);
-    dataplane.setMac(link, 0x0002, link << 24);
-    dataplane.setUp(link, true);
-    dataplane.setCarrier(link, true);
-    dataplane.inet.conf.set('link4', link, Conf4.FORWARDING, 1);
-  }
-  addRoutes(dataplane);
-  addRules(dataplane);
-  return { dataplane, engine: new Engine(dataplane) };
-}
-
-/** 192.168.0.0/16 by IN, everything else by OUT; one neighbour on each. */
-function addRoutes({ inet }: Dataplane): void {
-  const { fib, neighbours } = inet;
-  fib.apply(Int32Array.of(FibOp.ADD_TABLE, TABLE, 4, FibOp.MERGED, 0, 4, TABLE));
-  for (const link of [IN, OUT]) {
-    const gateway = (10 << 24) | (link << 8) | 9;
-    const hop = new Int32Array(NextHop.WORDS);
-    hop[NextHop.LINK] = link;
-    hop[NextHop.FAMILY] = 4;
-    hop[NextHop.GATEWAY] = gateway;
-    const route = new Int32Array(Route.WORDS);
-    route[Route.TYPE] = RouteType.UNICAST;
-    route[Route.LENGTH] = link === IN ? 16 : 0;
-    route[Route.NEXTHOP] = link;
-    route[Route.COUNT] = 1;
-    fib.apply(Int32Array.of(FibOp.SET_NEXTHOP, link, ...hop, FibOp.SET_ROUTE, link, ...route));
-    const slot = neighbours.insert4(0, link, gateway, true) << Neighbour.SHIFT;
-    neighbours.rows[slot + Neighbour.MAC_HIGH] = 0x0002;
-    neighbours.rows[slot + Neighbour.MAC_LOW] = link;
-    neighbours.rows[slot + Neighbour.STATE] = Nud.PERMANENT;
-  }
-  const inside = (192 << 24) | (168 << 16);
-  fib.apply(Int32Array.of(FibOp.INSERT4, TABLE, inside, 16, IN, FibOp.INSERT4, TABLE, 0, 0, OUT));
 }
 
 /** A rule at the head of a chain. */
@@ -184,35 +106,6 @@ function answers({ dataplane }: Bed, count: number): Int32Array {
   return frames;
 }
 
-/** Takes what is sent; nothing comes from it. */
-class Sink implements Port {
-  readonly invalid = 0;
-  readonly starved = 0;
-  readonly segments = 0;
-  readonly isDrained = true;
-  transmitted = 0;
-  rx = (): number => 0;
-  tx(n: number): number {
-    this.transmitted += n;
-    return 0;
-  }
-  close(): void {}
-}
-
-/** Each frame once. Answers the seconds that took. */
-function send({ dataplane, engine }: Bed, link: number, frames: Int32Array): number {
-  dataplane.egress.ports[link] = new LoopPort(dataplane.arena, frames, STRIDE, WORDS);
-  engine.activate(link);
-  const start = performance.now();
-  for (let left = frames.length / STRIDE; left > 0; left -= BURST) {
-    const now = performance.now() | 0;
-    engine.round(now);
-    engine.timers(now);
-  }
-  dataplane.egress.ports[link] = new Sink();
-  return (performance.now() - start) / 1000;
-}
-
 function sent({ dataplane }: Bed): number {
   return (dataplane.egress.ports[OUT] as Sink).transmitted;
 }
@@ -220,6 +113,7 @@ function sent({ dataplane }: Bed): number {
 /** A bed on which everything has run often enough to be compiled, with no flows. */
 function warmBed(): Bed {
   const made = bed();
+  addRules(made.dataplane);
   for (const link of [IN, OUT]) made.dataplane.egress.ports[link] = new Sink();
   send(made, IN, firstPackets(0, WARM_UP));
   send(made, OUT, answers(made, WARM_UP));

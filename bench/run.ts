@@ -3,9 +3,11 @@ import { pathToFileURL } from 'node:url';
 import { helpText } from '../src/cli/help.js';
 import { control } from './control.js';
 import { core } from './core-bridge.js';
+import { coreForward } from './core-forward.js';
 import { lpm } from './core-lpm.js';
 import { coreNat } from './core-nat.js';
 import { coreRoute } from './core-route.js';
+import { coreRules } from './core-rules.js';
 import { idle } from './idle.js';
 import { iptables } from './iptables.js';
 import { latency } from './latency.js';
@@ -25,6 +27,8 @@ export const measures: readonly Measure[] = [
   coreRoute,
   lpm,
   coreNat,
+  coreRules,
+  coreForward,
   tapBridge,
   tapRouter,
   tapNat,

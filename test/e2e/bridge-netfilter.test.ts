@@ -13,7 +13,7 @@ import { until } from '../support/program.js';
 import { lackingNamespaces, titled } from '../support/requirements.js';
 import { bytesOf } from '../support/responders.js';
 import { expectConserved, sceneOfAll } from '../support/scene.js';
-import { FORWARDING, host, own, type Sent, TwoRouters } from '../support/two-routers.js';
+import { FORWARDING, host, type Sent, TwoRouters } from '../support/two-routers.js';
 
 const missing = lackingNamespaces('python3', 'ethtool', 'nft', 'iptables', 'conntrack');
 const BRIDGED = [0, 1, 2];
@@ -142,8 +142,7 @@ const CASES: Case[] = [
     rules: rulesOf({
       raw: '-A PREROUTING -i br0\n-A PREROUTING -i p3',
       mangle: '-A FORWARD -i br0 -o p3\n-A FORWARD -i p3 -o br0',
-      filter:
-        '-A FORWARD -m physdev --physdev-in p0 -p tcp --dport 22 -j DROP\n-A INPUT -i br0 -p icmp\n' + STATES.trim(),
+      filter: `-A FORWARD -m physdev --physdev-in p0 -p tcp --dport 22 -j DROP\n-A INPUT -i br0 -p icmp\n${STATES.trim()}`,
     }),
     steps: [
       [0, 1].flatMap((port) => talk(port, 3, beyond(port, '10.0.3.9')).map((sent) => to(BRIDGE, sent))),

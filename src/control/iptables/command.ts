@@ -602,8 +602,6 @@ const ANY_IPV6: readonly MaskedAddress[] = [{ address: [0, 0, 0, 0], mask: maskO
 const OTHER_NAMES: Record<string, string> = {
   icmpv6: 'icmp6',
   'ipv6-icmp': 'icmp6',
-  'ipv6-mh': 'mh',
-  'mobility-header': 'mh',
 };
 
 function matchName(name: string): string {

@@ -20,7 +20,7 @@ export interface Option<T> {
   name: string;
   /** Absent: it takes none. */
   argument?: 'required' | 'optional';
-  /** `!` in front is allowed. Not looked at with `isFree`. */
+  /** `!` in front is allowed. With `isFree` only the help looks at it. */
   canInvert?: boolean;
   /** The rest for guided options only. */
   isMandatory?: boolean;
@@ -109,9 +109,6 @@ export interface Extension<T = unknown> {
   check?(data: T, use: Use): string | undefined;
   /** Whether the namespace must track connections for this rule. */
   readonly needsConntrack?: boolean;
-
-  /** `iptables -m NAME -h`: its part, as the real tool prints it. */
-  readonly help?: string;
 }
 
 /** An extension of a rule: which, and its data. `T` is known to the extension alone. */

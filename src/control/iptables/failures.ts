@@ -12,7 +12,7 @@ export class Failure extends Error {}
 export const noChain = () => new Failure('No chain/target/match by that name.');
 export const badRule = () => new Failure('Bad rule (does a matching rule exist in that chain?).');
 
-type Errno = Exclude<Complaint, undefined> | 'EBUSY' | 'ENOENT' | 'EOPNOTSUPP' | 'ENFILE' | 'ENOMEM';
+type Errno = Exclude<Complaint, undefined> | 'EBUSY' | 'ENOENT' | 'EOPNOTSUPP' | 'ENFILE' | 'ENOMEM' | 'ERANGE';
 
 const WORDS: Record<Errno, string> = {
   EINVAL: 'Invalid argument',
@@ -22,6 +22,7 @@ const WORDS: Record<Errno, string> = {
   EOPNOTSUPP: 'Operation not supported',
   ENFILE: 'Too many open files in system',
   ENOMEM: 'Cannot allocate memory',
+  ERANGE: 'Numerical result out of range',
 };
 
 export interface Rejection {

@@ -57,8 +57,9 @@ function tellRejected(rejections: readonly Rejection[], tool: string, output: Ou
   if (rejections[0].line === 0) output.stderr += `${front} ${rejections[0].text}\n`;
   else output.stderr += `${front}\n${rejections.map(({ line, text }) => `line ${line}: ${text}\n`).join('')}`;
   const reasons = new Set(rejections.flatMap(({ reason }) => reason ?? []));
+  const restore = `${tool.startsWith('ip6') ? 'ip6' : 'ip'}tables-restore`;
   for (const reason of reasons) {
-    output.stderr += `cannot load ${reason}; leave it out, or use "${tool} --lax"\n`;
+    output.stderr += `cannot load ${reason}; leave it out, or use "${restore} --lax"\n`;
   }
   return Exit.RESOURCE;
 }

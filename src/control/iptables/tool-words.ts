@@ -43,17 +43,18 @@ const RESTORE_SHORT: LongOptions = new Map([
 ]);
 const SAVE_SHORT = shorts(SAVE.short, 'cVdtMf');
 
-const RESTORE_HELP = `[-c] [-v] [-V] [-t] [-h] [-n] [-T table] [-M command] [-4] [-6] [file]
-	   [ --counters ]
-	   [ --verbose ]
-	   [ --version]
-	   [ --test ]
-	   [ --help ]
-	   [ --noflush ]
-	   [ --table=<TABLE> ]
-	   [ --modprobe=<command> ]
-	   [ --ipv4 ]
-	   [ --ipv6 ]
+const RESTORE_HELP = `[OPTION]… [FILE]
+
+Loads a text as iptables-save writes it, from FILE or stdin: each table as a whole or not at all.
+
+  -c, --counters       counters too
+  -n, --noflush        leave the rules that are there
+  -t, --test           only read it
+  -T, --table TABLE    this table only
+      --lax            load what has no meaning here as rules that never match
+  -v, --verbose        tell what is done
+  -V, --version
+  -h, --help
 `;
 
 function* optionsOf(

@@ -1,7 +1,6 @@
 /*
  * All matches and targets there are.
  */
-import { Family } from '../../../netfilter/rule.js';
 import { type Extension, Registry } from '../extension.js';
 import { addrtype } from './addrtype.js';
 import { bpf } from './bpf.js';
@@ -12,7 +11,6 @@ import { ct, notrack } from './ct.js';
 import { cluster, connbytes, connlabel, helper, quota } from './flow-matches.js';
 import { devgroup, realm } from './groups.js';
 import { hashlimit } from './hashlimit.js';
-import { HELP } from './help-texts.js';
 import { cgroup, nfacct, osf, owner, socket } from './host-matches.js';
 import { connsecmark, idletimer, led, nfqueue, rateest, secmark, synproxy, tproxy } from './host-targets.js';
 import { icmp, icmp6 } from './icmp.js';
@@ -59,9 +57,7 @@ import { dccp, udp } from './udp.js';
 export const registry = new Registry();
 
 function add<T>(extension: Extension<T>): void {
-  const { name, family } = extension;
-  const help = (family === Family.IPV6 ? HELP[`${name} 6`] : undefined) ?? HELP[name];
-  registry.add(help === undefined ? extension : { ...extension, help });
+  registry.add(extension);
 }
 
 add(addrtype);

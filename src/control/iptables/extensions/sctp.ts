@@ -131,6 +131,7 @@ function portOption(name: string, side: 'source' | 'destination'): Option<Sctp> 
     name,
     key: side,
     argument: 'required',
+    canInvert: true,
     take(data, given) {
       if (data[side] !== undefined) throw new Problem(`Only one \`--${side}-port' allowed`);
       data[side] = readStrictPorts(given, 'sctp');
@@ -151,6 +152,7 @@ export const sctp: Extension<Sctp> = {
     {
       name: 'chunk-types',
       argument: 'required',
+      canInvert: true,
       take(data, given) {
         if (data.chunks !== undefined) throw new Problem("Only one `--chunk-types' allowed");
         const types = given.next();

@@ -70,6 +70,7 @@ function setOption(name: string): Option<SetMatch> {
   return {
     name,
     argument: 'required',
+    canInvert: true,
     take(data, given) {
       if (name === 'set') given.use.warn('--set option deprecated, please use --match-set');
       if (data.set !== undefined) throw new Problem('--match-set can be specified only once');
@@ -85,6 +86,7 @@ function compareOption(what: 'packets' | 'bytes', how: keyof typeof HOW): Option
   return {
     name: `${what}-${how}`,
     argument: 'required',
+    canInvert: how === 'eq',
     take(data, given) {
       if (given.isInverted && how !== 'eq') throw new Problem(`--${what}-${how} option cannot be inverted`);
       if (data[what] !== undefined) throw new Problem(`only one of the --${what}-[eq|lt|gt] is allowed`);
@@ -133,12 +135,14 @@ export const set: Extension<SetMatch> = {
     },
     {
       name: 'update-counters',
+      canInvert: true,
       take(data, given) {
         data.skipsCounters = given.isInverted;
       },
     },
     {
       name: 'update-subcounters',
+      canInvert: true,
       take(data, given) {
         data.skipsSubcounters = given.isInverted;
       },
@@ -218,6 +222,12 @@ function checkTarget(data: SetTarget): void {
   if (stray !== undefined) throw new Problem(`Flag \`--${stray[0]}' can be used with \`--map-set' only`);
 }
 
+/** Links have no queues and no classes that a priority could choose. */
+function lackingMap({ maps }: SetTarget): string | undefined {
+  const option = MAPS.find(([, flag]) => flag !== SetTargetFlag.MAP_MARK && (maps & flag) !== 0)?.[0];
+  return option === undefined ? undefined : `--${option} has no effect, links here have one queue and no classes`;
+}
+
 /** Mapping to a priority or a queue, or to a mark: in mangle only. */
 function checkTable(data: SetTarget, use: Use): string | undefined {
   return data.map !== undefined && use.table !== 'mangle' ? 'EINVAL' : undefined;
@@ -269,6 +279,7 @@ export const setTarget: Extension<SetTarget> = {
   create: () => ({ isExist: false, maps: 0 }),
   finalCheck: checkTarget,
   check: checkTable,
+  lacking: lackingMap,
   save: (data) => targetText(data, '--'),
   list: (data) => targetText(data, ''),
   encode(data, into) {

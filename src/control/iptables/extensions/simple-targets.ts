@@ -253,6 +253,7 @@ export const classify: Extension<{ major: number; minor: number }> = {
   create: () => ({ major: 0, minor: 0 }),
   save: ({ major, minor }) => ` --set-class ${hexBytes(major, 4).slice(2)}:${hexBytes(minor, 4).slice(2)}`,
   list: ({ major, minor }) => ` CLASSIFY set ${major.toString(16)}:${minor.toString(16)}`,
+  lacking: () => 'links here have no classes to choose',
   encode: ({ major, minor }, into) => into.target(TargetNumber.CLASSIFY, [(major << 16) | minor]),
 };
 

@@ -71,6 +71,7 @@ function source(name: string): Option<Tcp> {
     name,
     key: 'source-port',
     argument: 'required',
+    canInvert: true,
     take(data, given) {
       if (data.source !== undefined) throw new Problem("Only one `--source-port' allowed");
       data.source = readStrictPorts(given, 'tcp');
@@ -83,6 +84,7 @@ function destination(name: string): Option<Tcp> {
     name,
     key: 'destination-port',
     argument: 'required',
+    canInvert: true,
     take(data, given) {
       if (data.destination !== undefined) throw new Problem("Only one `--destination-port' allowed");
       data.destination = readStrictPorts(given, 'tcp');
@@ -110,6 +112,7 @@ export const tcp: Extension<Tcp> = {
     destination('dport'),
     {
       name: 'syn',
+      canInvert: true,
       take(data, given) {
         onlyOneFlags(data);
         takeFlags(data, SYN_MASK, 2, given.isInverted);
@@ -118,6 +121,7 @@ export const tcp: Extension<Tcp> = {
     {
       name: 'tcp-flags',
       argument: 'required',
+      canInvert: true,
       take(data, given) {
         onlyOneFlags(data);
         const compare = given.next();
@@ -128,6 +132,7 @@ export const tcp: Extension<Tcp> = {
     {
       name: 'tcp-option',
       argument: 'required',
+      canInvert: true,
       take(data, given) {
         if (data.option !== undefined) throw new Problem("Only one `--tcp-option' allowed");
         const number = readUnsigned(given.text, 255);
