@@ -21,14 +21,15 @@ import { xorshift } from './xorshift.js';
 
 export const [IN, OUT] = [1, 2];
 const TABLE = 1;
-/** Words of a prepared frame: the first two bytes, then ten times four: Ethernet, IPv4, UDP. */
+/** Words of a prepared frame: the first two bytes, then thirteen times four: Ethernet, IPv4, UDP or TCP. */
 export const STRIDE = 16;
-export const WORDS = 11;
+export const WORDS = 14;
 const UDP = 17;
+const TCP = 6;
 
 export type Socket = [address: number, port: number];
 
-/** A prepared datagram without data, in LoopPort's words; of another protocol than UDP one that begins alike. */
+/** A prepared packet without data, in LoopPort's words; TCP is an acknowledgement, what is neither that nor UDP begins like UDP. */
 export function datagram(
   words: Int32Array,
   index: number,
@@ -37,14 +38,16 @@ export function datagram(
   destination: Socket,
   protocol = UDP,
 ): void {
-  const frame = new Uint8Array(42);
+  const frame = new Uint8Array(54);
+  const room = protocol === TCP ? 20 : 8;
   frame.set([2, 0, 0, 0, 0, link, 2, 0, 0, 0, 0, 9, 8, 0]);
-  ipv4.write(frame, 14, protocol, source[0], destination[0], 28);
+  ipv4.write(frame, 14, protocol, source[0], destination[0], room);
   write16(frame, 34, source[1]);
   write16(frame, 36, destination[1]);
-  write16(frame, 38, 8);
-  const sum = fold(sumBytes(frame, 34, 8) + pseudo4(source[0], destination[0], UDP, 8));
-  write16(frame, 40, ~sum & 0xffff || 0xffff);
+  if (protocol === TCP) write16(frame, 46, 0x5010);
+  else write16(frame, 38, room);
+  const sum = fold(sumBytes(frame, 34, room) + pseudo4(source[0], destination[0], protocol, room));
+  write16(frame, protocol === TCP ? 50 : 40, ~sum & 0xffff || 0xffff);
   const bytes = new Uint8Array(words.buffer, index * STRIDE * 4);
   for (let k = 0; k < frame.length; k++) bytes[k < 2 ? k : k + 2] = frame[k];
 }

@@ -1,6 +1,6 @@
 /*
  * The router with many rules: datagrams from one memory port to another through ten rules of FORWARD and through all of a ClassBench set,
- * headers out of the set's rules. Every rule accepts, so the same packets come out. A figure is the share of the rate with ten rules that is left. Each measurement
+ * headers out of the set's rules: 8,192 of them, which the walk cache holds, or for `cold` so many that it never holds the next one. Every rule accepts, so the same packets come out. A figure is the share of the rate with ten rules that is left. Each measurement
  * has a process of its own.
  */
 import { performance } from 'node:perf_hooks';
@@ -28,6 +28,7 @@ import { xorshift } from './xorshift.js';
 
 const CHAIN = 1;
 const FRAMES = 8192;
+const COLD_FRAMES = 1 << 18;
 const TEN = 10;
 const ROUNDS_OF_WORK = 100;
 const random = xorshift(20_261);
@@ -45,11 +46,11 @@ function isOrdinary(address: number): boolean {
   return first !== 0 && first !== 127 && first < 224;
 }
 
-function prepare(set: readonly RuleRow[]): Int32Array {
-  const keys = packetsFor(set, FRAMES * 4, random);
-  const words = new Int32Array(FRAMES * STRIDE);
+function prepare(set: readonly RuleRow[], frames: number): Int32Array {
+  const keys = packetsFor(set, frames * 2, random);
+  const words = new Int32Array(frames * STRIDE);
   let n = 0;
-  for (let at = 0; n < FRAMES; at = (at + Key.WORDS) % keys.length) {
+  for (let at = 0; n < frames; at = (at + Key.WORDS) % keys.length) {
     const [source, destination] = [keys[at + Key.SOURCE], keys[at + Key.DESTINATION]];
     if (!isOrdinary(source) || !isOrdinary(destination)) continue;
     const ports = [keys[at + Key.SOURCE_PORT], keys[at + Key.DESTINATION_PORT]];
@@ -67,7 +68,7 @@ function addRules({ dataplane }: Bed, rules: readonly RuleRow[]): void {
   });
 }
 
-function measureHere(name: string, count: number, seconds: number): void {
+function measureHere(name: string, count: number, isCold: boolean, seconds: number): void {
   const set = sets[name]();
   const step = count === 0 ? 1 : Math.floor(set.length / count);
   const made = bed();
@@ -75,7 +76,12 @@ function measureHere(name: string, count: number, seconds: number): void {
   const { dataplane, engine } = made;
   const sink = new Sink();
   dataplane.egress.ports[OUT] = sink;
-  dataplane.egress.ports[IN] = new LoopPort(dataplane.arena, prepare(set), STRIDE, WORDS);
+  dataplane.egress.ports[IN] = new LoopPort(
+    dataplane.arena,
+    prepare(set, isCold ? COLD_FRAMES : FRAMES),
+    STRIDE,
+    WORDS,
+  );
   engine.activate(IN);
   const work = (): void => {
     for (let i = 0; i < ROUNDS_OF_WORK; i++) {
@@ -89,22 +95,24 @@ function measureHere(name: string, count: number, seconds: number): void {
 
 const FILE = fileURLToPath(import.meta.url);
 
-function rate(name: string, count: number, options: Options): number {
-  const words = [name, count, options.seconds].map(String);
+function rate(name: string, count: number, isCold: boolean, options: Options): number {
+  const words = [name, count, Number(isCold), options.seconds].map(String);
   const line = run(['taskset', '-c', '1', process.execPath, FILE, ...words]);
   const { value } = JSON.parse(line) as { value: number };
-  options.say(`forward-${name}: ${count === 0 ? 'all' : count} rules: ${value.toFixed(2)} Mpps`);
+  options.say(
+    `forward-${isCold ? 'cold-' : ''}${name}: ${count === 0 ? 'all' : count} rules: ${value.toFixed(2)} Mpps`,
+  );
   return value;
 }
 
-function rowOf(name: string, options: Options): Row {
+function rowOf(name: string, isCold: boolean, options: Options): Row {
   const [all, ten]: [number[], number[]] = [[], []];
   for (let i = 0; i < options.rounds; i++) {
-    all.push(rate(name, 0, options));
-    ten.push(rate(name, TEN, options));
+    all.push(rate(name, 0, isCold, options));
+    ten.push(rate(name, TEN, isCold, options));
   }
   return {
-    name: `forward-${name}`,
+    name: `forward-${isCold ? 'cold-' : ''}${name}`,
     unit: 'Mpps',
     value: round(median(all)),
     runs: all.map(round),
@@ -118,21 +126,31 @@ function rowOf(name: string, options: Options): Row {
   };
 }
 
+/** Name of the figure: set, and whether headers come again. */
+const figures = new Map<string, [string, boolean]>(
+  [false, true].flatMap((isCold) =>
+    Object.keys(sets).map((name): [string, [string, boolean]] => [
+      `forward-${isCold ? 'cold-' : ''}${name}`,
+      [name, isCold],
+    ]),
+  ),
+);
+
 export const coreForward: Measure = {
-  names: Object.keys(sets).map((name) => `forward-${name}`),
-  about: 'forwarding alone through 10,000 ClassBench rules, beside 10 of them',
+  names: [...figures.keys()],
+  about: 'forwarding alone through 10,000 ClassBench rules, beside 10 of them; cold: no header comes again soon',
   run: async (names, options) =>
-    Object.keys(sets)
-      .filter((name) => names.includes(`forward-${name}`))
-      .map((name) => (hasClassbench() ? rowOf(name, options) : skipped(name))),
+    [...figures]
+      .filter(([name]) => names.includes(name))
+      .map(([name, [set, isCold]]) => (hasClassbench() ? rowOf(set, isCold, options) : skipped(name))),
 };
 
 function skipped(name: string): Row {
   const nothing = { peer: null, peer_value: null, ratio: null, cpu_s_per_mpkt: null };
-  return { ...nothing, name: `forward-${name}`, unit: 'Mpps', value: null, runs: [], skipped: NO_CLASSBENCH };
+  return { ...nothing, name, unit: 'Mpps', value: null, runs: [], skipped: NO_CLASSBENCH };
 }
 
 if (process.argv[1] === FILE) {
-  const [name, count, seconds] = process.argv.slice(2);
-  measureHere(name, Number(count), Number(seconds));
+  const [name, count, isCold, seconds] = process.argv.slice(2);
+  measureHere(name, Number(count), isCold === '1', Number(seconds));
 }

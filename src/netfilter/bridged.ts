@@ -5,7 +5,8 @@
  *   port ─► PREROUTING ─ (put together) ─► bridge ─┬─► FORWARD ─ POSTROUTING ─ (cut again) ─► port
  *                                                  └─► br0's stack, which does not ask PREROUTING again
  *
- * A packet whose destination PREROUTING has changed goes to the bridge's own address, and the stack routes it. Only where
+ * A packet whose destination PREROUTING has changed goes on to that neighbour, if the bridge is where it would be routed to; otherwise to the
+ * bridge's own address, and the stack routes it. (The kernel also holds it while it asks who the neighbour is; here the first one is routed.) Only where
  * net.bridge.bridge-nf-call-iptables or -ip6tables is on; frames with a VLAN tag are never asked about.
  */
 import type { BridgeHooks } from '../bridge/hooks.js';
@@ -18,6 +19,7 @@ import type { Inet } from '../route/inet.js';
 import { Ethernet } from '../wire/ethernet.js';
 import * as ipv4 from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
+import { neighbourOn4, neighbourOn6 } from './bridged-neighbour.js';
 import { Family } from './rule.js';
 
 /** EtherTypes as a little-endian machine reads them. */
@@ -58,7 +60,7 @@ export class Bridged implements BridgeHooks {
     if (own === NONE) return NONE;
     inet.forgetTraces(own);
     arena.ingress[own] = bridge;
-    arena.received[own] = Received.HOST;
+    arena.received[own] = this.addressee(own);
     const reason = this.check(own, family);
     if (reason !== DropReason.NONE) {
       inet.egress.drop(own, port, reason);
@@ -68,7 +70,7 @@ export class Bridged implements BridgeHooks {
     const whole = this.packets.bridgedPrerouting(family, own, port, bridge, now);
     if (whole === NONE) return NONE;
     arena.bridgePort[whole] = port;
-    if (whole === own && this.destination(own, family) !== destination) this.addressTo(own, bridge);
+    if (whole === own && this.destination(own, family) !== destination) this.readdress(own, family, bridge, now);
     return whole;
   }
 
@@ -116,11 +118,28 @@ export class Bridged implements BridgeHooks {
     return words32[(at + (family === Family.IPV4 ? ipv4.Ipv4.DESTINATION : ipv6.Ipv6.DESTINATION + 12)) >> 2];
   }
 
-  private addressTo(frame: Frame, bridge: Link): void {
-    const { arena, links } = this.inet;
+  private addressee(frame: Frame): Received {
+    const { words16, words32, offset } = this.inet.arena;
+    const high = words16[offset[frame] >> 1];
+    if ((high & 1) === 0) return Received.HOST;
+    return high === 0xffff && words32[(offset[frame] + 2) >> 2] === -1 ? Received.BROADCAST : Received.MULTICAST;
+  }
+
+  /** br_nf_pre_routing_finish. */
+  private readdress(frame: Frame, family: Family, bridge: Link, now: number): void {
+    const { inet } = this;
+    const { neighbours, links } = inet;
+    const neighbour = family === Family.IPV4 ? neighbourOn4(inet, frame, bridge) : neighbourOn6(inet, frame, bridge);
+    const isKnown = neighbour !== NONE && (neighbours.isUsable(neighbour) || inet.neighbour.states.use(neighbour, now));
+    if (isKnown) this.addressTo(frame, neighbours.macHigh(neighbour), neighbours.macLow(neighbour));
+    else this.addressTo(frame, links.macHigh[bridge], links.macLow[bridge]);
+  }
+
+  private addressTo(frame: Frame, high: number, low: number): void {
+    const { arena } = this.inet;
     const at = arena.offset[frame];
-    arena.words16[at >> 1] = links.macHigh[bridge];
-    arena.words32[(at + 2) >> 2] = links.macLow[bridge];
+    arena.words16[at >> 1] = high;
+    arena.words32[(at + 2) >> 2] = low;
   }
 
   /** What came in fragments leaves in fragments. */

@@ -20,6 +20,7 @@ import { type Link, LinkFlag, type Namespace } from '../core/links.js';
 import { Conf4, Conf6, type ConfTable } from '../route/conf.js';
 import { ANY_LINK } from '../route/endpoints.js';
 import type { Inet } from '../route/inet.js';
+import { EtherType, type as ethernetType } from '../wire/ethernet.js';
 import { Chain, ChainFlag } from './chains.js';
 import type { Change, Walk, WalkStep } from './explain-steps.js';
 import { Memento } from './memento.js';
@@ -36,11 +37,12 @@ export class Explainer {
     private readonly netfilter: Netfilter,
   ) {}
 
-  /** `bytes`: an Ethernet frame that comes in by a link, for its stack. */
+  /** `bytes`: an Ethernet frame that comes in by a link, for its stack. ARP passes no hook; it would teach us something. */
   receive(link: Link, bytes: Uint8Array, now: number): Walk {
     const namespace = this.inet.namespaceOf(link);
-    const family = (bytes[12] << 8) | bytes[13];
-    return this.explain(namespace, link, family === 0x86dd ? 6 : 4, (record) => {
+    const type = ethernetType(bytes, 0);
+    if (type === EtherType.ARP) return walkOf([]);
+    return this.explain(namespace, link, type === EtherType.IPV6 ? 6 : 4, (record) => {
       const frame = this.frameOf(bytes);
       if (frame === NONE) return;
       record.begin(frame);

@@ -41,13 +41,19 @@ import type { Clock, FlowTemplate, NetfilterParts } from './parts.js';
 import { Paths } from './paths.js';
 import { Family, Hook, TableId, Verdict } from './rule.js';
 import { Rules, type RulesOptions } from './rules.js';
-import { compileShortPath, type ShortPath } from './short-path.js';
+import { compileShortPath, type ShortPath, shortHeader } from './short-path.js';
 import { Targets } from './targets.js';
 import { NO_TRACER, type Tracer, Traverse } from './traverse.js';
+import { kindOf, WalkCache } from './walk-cache.js';
 import type { Watcher } from './watcher.js';
 
 /** A packet at a hook may have others sent, which may have others sent: those deeper than this pass no hook. */
 const DEPTH = 8;
+
+/** Protocols whose flows may take the short path. */
+function isShort(protocol: number): boolean {
+  return protocol === Protocol.TCP || protocol === Protocol.UDP;
+}
 
 /** What a flow of the short path has not: a count of its own, a zone. */
 const UNSUITABLE = KindFlag.HAS_ACCOUNT | KindFlag.ZONE_ORIGINAL | KindFlag.ZONE_REPLY;
@@ -77,6 +83,7 @@ export class Netfilter implements Hooks {
   readonly matches: Matches;
   readonly traverse: Traverse;
   readonly paths = new Paths();
+  private readonly walks: WalkCache;
   private watcher: Watcher | undefined;
   /** Frames whose walk is told (TRACE). */
   private readonly isTraced: Uint8Array;
@@ -103,6 +110,7 @@ export class Netfilter implements Hooks {
     this.rules = new Rules(this.patterns, options.rules);
     this.conntrack = new Conntrack(inet, inet.keys, options.flows === undefined ? {} : { capacity: options.flows });
     this.nat = new Nat(inet, this.conntrack);
+    this.walks = new WalkCache(inet.keys[2]);
     this.helpers = new Helpers(inet, this.conntrack);
     this.template = { isSet: false, zoneFlags: 0, zone: 0, helper: 0, timeout: 0, events: 0, expectEvents: 0 };
     const { log = SILENCE } = options;
@@ -144,7 +152,8 @@ export class Netfilter implements Hooks {
       drop: (packet, isPolicy) => inet.drop(packet.frame, isPolicy ? DropReason.POLICY : DropReason.RULE),
     });
     this.traverse.tracer = this.tracer;
-    this.shortPath = compileShortPath({ inet, conntrack: this.conntrack, paths: this.paths, packet: this.packet });
+    const { conntrack, paths, walks, packet } = this;
+    this.shortPath = compileShortPath({ inet, conntrack, paths, walks, packet });
   }
 
   // --- configuration ----------------------------------------------------------------------------
@@ -250,11 +259,12 @@ export class Netfilter implements Hooks {
   receive4(link: Link, n: number, now: number): void {
     const { inet } = this;
     const namespace = inet.namespaceOf(link);
-    if (this.tracks(namespace, Family.IPV4) && inet.conf.forwards4(link)) {
+    if (inet.conf.forwards4(link)) {
       // What a set answered may be otherwise now.
       if (this.sets.generation !== this.setGeneration) this.changed();
       this.setGeneration = this.sets.generation;
-      this.shortPath(link, n, this.generation, now);
+      if (this.tracks(namespace, Family.IPV4)) this.shortPath.receiveTracked(link, n, this.generation, now);
+      else this.shortPath.receiveUntracked(link, n, this.generation, now);
       return;
     }
     for (let i = 0; i < n; i++) inet.receiveOther(inet.arena.burst[i], link, now);
@@ -263,10 +273,18 @@ export class Netfilter implements Hooks {
   /** Has the flow's next packets take the short path, if this one's way will be theirs. */
   forwarded4(frame: Frame, link: Link, out: Link, hop: number, mtu: number): void {
     const { inet, packet, conntrack, traverse } = this;
+    if (packet.isVolatile || this.depth !== 0 || link === out || !this.isPlain(frame, link, hop)) return;
+    if (!this.tracks(packet.namespace, Family.IPV4)) return this.keepWalk(link, out, hop, mtu);
     const flow = inet.arena.flow[frame];
-    if (flow <= 0 || this.isFirst || packet.isVolatile || this.depth !== 0 || link === out) return;
     const info = inet.arena.flowInfo[frame];
-    if (!this.isPlain(frame, link, hop) || info === CtInfo.RELATED || info === CtInfo.RELATED_REPLY) return;
+    if (
+      flow <= 0 ||
+      this.isFirst ||
+      !isShort(packet.key[Key.PROTOCOL]) ||
+      info === CtInfo.RELATED ||
+      info === CtInfo.RELATED_REPLY
+    )
+      return;
     const at = conntrack.at(flow);
     const words = conntrack.wordsOf(flow);
     if ((words[at + Flow.KIND] & UNSUITABLE) !== 0) return;
@@ -277,13 +295,21 @@ export class Netfilter implements Hooks {
     words[cache + 1] = path;
   }
 
-  /** Whether nothing but its flow has decided a packet's way. */
+  /** Has the packets with the same headers take the short path. */
+  private keepWalk(link: Link, out: Link, hop: number, mtu: number): void {
+    const { key } = this.packet;
+    const path = this.paths.intern(link, out, hop, mtu, 0, this.traverse.hits, this.traverse.hitCount);
+    if (path === 0) return;
+    const ports = shortHeader(key[Key.PROTOCOL], read32(this.inet.arena.bytes, this.packet.transport));
+    const kind = kindOf(key[Key.PROTOCOL], link);
+    this.walks.store(this.generation, path, key[Key.SOURCE], key[Key.DESTINATION], ports, kind, out, mtu, hop);
+  }
+
+  /** Whether nothing but its flow, or its headers, has decided a packet's way. */
   private isPlain(frame: Frame, link: Link, hop: number): boolean {
     const { arena, fib, conf } = this.inet;
     const { namespace, network } = this.packet;
-    const protocol = ipv4.protocol(arena.bytes, network);
     return (
-      (protocol === Protocol.TCP || protocol === Protocol.UDP) &&
       ipv4.headerLength(arena.bytes, network) === Ipv4.BYTES &&
       arena.maxFragment[frame] === 0 &&
       fib.nexthops[hop + NextHop.FAMILY] !== 6 &&

@@ -62,7 +62,8 @@ function send4(inet: Inet, reset: Frame, at: number, packet: Packet): void {
   write32(bytes, at + Ipv4.DESTINATION, destination);
   ipv4.writeChecksum(bytes, at);
   writeChecksum(bytes, at + Ipv4.BYTES, pseudo4(source, destination, Protocol.TCP, Tcp.BYTES));
-  inet.ip4.send4(reset, namespace, packet.now);
+  if (packet.physicalIn !== 0) sendBack(inet, reset, packet);
+  else inet.ip4.send4(reset, namespace, packet.now);
 }
 
 function send6(inet: Inet, reset: Frame, at: number, packet: Packet): void {
@@ -76,5 +77,16 @@ function send6(inet: Inet, reset: Frame, at: number, packet: Packet): void {
   }
   ipv6.write(bytes, at, Protocol.TCP, inet.icmp6.hopLimit(packet.namespace, at, link), Tcp.BYTES);
   writeChecksum(bytes, at + Ipv6.BYTES, pseudo6(bytes, at + Ipv6.SOURCE, Protocol.TCP, Tcp.BYTES));
-  inet.icmp6.send(reset, link, packet.now);
+  if (packet.physicalIn !== 0) sendBack(inet, reset, packet);
+  else inet.icmp6.send(reset, link, packet.now);
+}
+
+/** What came by a bridge's port is answered by it, in the name of the station that it was for; no hook sees the answer. */
+function sendBack(inet: Inet, reset: Frame, packet: Packet): void {
+  const { bytes, offset } = inet.arena;
+  const from = offset[packet.frame];
+  const to = offset[reset];
+  bytes.copyWithin(to + Ethernet.DESTINATION, from + Ethernet.SOURCE, from + Ethernet.TYPE);
+  bytes.copyWithin(to + Ethernet.SOURCE, from + Ethernet.DESTINATION, from + Ethernet.SOURCE);
+  inet.transmit(reset, packet.physicalIn);
 }

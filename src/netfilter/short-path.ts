@@ -5,8 +5,8 @@
  *                      │                          │
  *                      └── none ──────────────────┴── no ─► the long path, in its turn
  *
- * It takes what needs no thought: TCP and UDP without IP options, whole, of a flow whose last packet in this direction went
- * through all hooks, and whose rules asked nothing that may differ from packet to packet (Packet.isVolatile). It does for it what the hooks
+ * It takes what needs no thought: packets without IP options, whole, TCP and UDP of a flow whose last packet in this direction went
+ * through all hooks, or where flows are not tracked a packet with the same headers did, and whose rules asked nothing that may differ from packet to packet (Packet.isVolatile). It does for it what the hooks
  * and the router would do, counts included (paths.ts). What a packet on the long path changes meanwhile is seen by those behind it:
  * a flow is taken only while its row still says what the look-up found.
  */
@@ -22,9 +22,11 @@ import { Ethernet } from '../wire/ethernet.js';
 import { swap32 } from '../wire/field.js';
 import { Ipv4, Protocol } from '../wire/ipv4.js';
 import { TcpFlag } from '../wire/tcp.js';
+import { hasPorts } from './headers.js';
 import { mangle4, Side } from './nat-mangle.js';
 import { Path, type Paths } from './paths.js';
 import { Family, Hook } from './rule.js';
+import { CachedWalk, kindOf, type WalkCache } from './walk-cache.js';
 
 /** EtherType as a little-endian machine reads it. */
 const IPV4 = 0x0008;
@@ -41,14 +43,21 @@ export interface ShortPathParts {
   inet: Inet;
   conntrack: Conntrack;
   paths: Paths;
+  walks: WalkCache;
   packet: Packet;
 }
 
-/** `generation`: of the configuration, see paths.ts. */
-export type ShortPath = (link: Link, n: number, generation: number, now: number) => void;
+/** Takes the first `n` frames of arena.burst, of whatever protocol, that came in by `link`. `generation`: of the configuration, see paths.ts. */
+type Receive = (link: Link, n: number, generation: number, now: number) => void;
 
-/** Takes the first `n` frames of arena.burst, of whatever protocol, that came in by `link`. */
-export function compileShortPath({ inet, conntrack, paths, packet }: ShortPathParts): ShortPath {
+export interface ShortPath {
+  /** In a namespace that tracks flows. */
+  receiveTracked: Receive;
+  /** In one that does not: paths are those of packets with the same headers (walk-cache.ts). */
+  receiveUntracked: Receive;
+}
+
+export function compileShortPath({ inet, conntrack, paths, walks, packet }: ShortPathParts): ShortPath {
   const { arena, egress, fib, neighbours } = inet;
   const { burst, offset, length, references, tail, words16, words32 } = arena;
   const { namespace: namespaces, macHigh, macLow, mtu } = inet.links;
@@ -82,11 +91,11 @@ export function compileShortPath({ inet, conntrack, paths, packet }: ShortPathPa
         references[frame] === 0 &&
         (third & 0xff) > 1 &&
         (words32[header + 1] & FRAGMENT) === 0 &&
-        (protocol === Protocol.UDP || (protocol === Protocol.TCP && isData(words32[header + 8]))) &&
+        (protocol !== Protocol.TCP || isData(words32[header + 8])) &&
         isRight(first, words32[header + 1], third, words32[header + 3], words32[header + 4]);
       table.source[i] = swap32(words32[header + 3]);
       table.destination[i] = swap32(words32[header + 4]);
-      table.ports[i] = swap32(words32[header + 5]);
+      table.ports[i] = shortHeader(protocol, swap32(words32[header + 5]));
       table.key[i] = isFine ? kind | protocol : 0;
     }
   }
@@ -102,12 +111,11 @@ export function compileShortPath({ inet, conntrack, paths, packet }: ShortPathPa
   }
 
   /** Bytes of the IP packet, what Ethernet padded cut off; 0: it does not go by the path. */
-  function fit(frame: Frame, path: number): number {
+  function fitting(frame: Frame, limit: number): number {
     const first = words32[(offset[frame] + Ethernet.BYTES) >> 2];
     const total = ((first >>> 8) & 0xff00) | (first >>> 24);
     const rest = length[frame] - Ethernet.BYTES - total;
     if (total < Ipv4.BYTES || rest < 0 || (rest > 0 && tail[frame] !== NONE)) return 0;
-    const limit = pathWords[path + Path.MTU] || mtu[pathWords[path + Path.OUT]];
     if (total > limit && inet.ip4.longestPacket(frame) > limit) return 0;
     length[frame] -= rest;
     return total;
@@ -143,6 +151,11 @@ export function compileShortPath({ inet, conntrack, paths, packet }: ShortPathPa
     return mangle4(arena, frame, network, transport, room, protocol, Side.DESTINATION, destination, destinationPort);
   }
 
+  function count(path: number, bytes: number): void {
+    counters[path << 1]++;
+    counters[(path << 1) + 1] += bytes;
+  }
+
   /** The rest of a frame's way. False: it has to take the long one, and nothing has changed. */
   function forward(i: number, frame: Frame, link: Link, found: number, generation: number): boolean {
     const direction = found & 1;
@@ -163,12 +176,11 @@ export function compileShortPath({ inet, conntrack, paths, packet }: ShortPathPa
     const gateway = nexthops[hop + NextHop.FAMILY] === 0 ? flows[other] : nexthops[hop + NextHop.GATEWAY];
     const neighbour = neighbours.lookup4(out, gateway);
     if (neighbour === NONE || !neighbours.isUsable(neighbour)) return false;
-    const total = fit(frame, path);
+    const total = fitting(frame, pathWords[path + Path.MTU] || mtu[out]);
     const protocol = table.key[i] & 0xff;
     if (total === 0 || !track(i, frame, protocol === Protocol.TCP ? tcp : udp, found, row, total)) return false;
     if ((status & Status.NAT_MASK) !== 0 && !translate(frame, protocol, tuple, other, total)) return false;
-    counters[path >> (Path.SHIFT - 1)]++;
-    counters[(path >> (Path.SHIFT - 1)) + 1] += total;
+    count(flows[cache + 1], total);
     send(frame, out, neighbour);
     return true;
   }
@@ -199,7 +211,36 @@ export function compileShortPath({ inet, conntrack, paths, packet }: ShortPathPa
     packet.now = now;
   }
 
-  return (link, n, generation, now) => {
+  /** As `forward`, for a packet without a flow. */
+  function forwardUntracked(i: number, frame: Frame, link: Link, generation: number): boolean {
+    const source = table.source[i];
+    const destination = table.destination[i];
+    const ports = table.ports[i];
+    const kind = kindOf(table.key[i] & 0xff, link);
+    const slot = walks.find(generation, source, destination, ports, kind);
+    if (slot === NONE) return false;
+    const leave = walks.words[slot + CachedWalk.LEAVE];
+    const out = leave & CachedWalk.LEAVE_MASK;
+    const hop = walks.words[slot + CachedWalk.HOP];
+    const gateway = nexthops[hop + NextHop.FAMILY] === 0 ? destination : nexthops[hop + NextHop.GATEWAY];
+    const neighbour = neighbours.lookup4(out, gateway);
+    if (neighbour === NONE || !neighbours.isUsable(neighbour)) return false;
+    const total = fitting(frame, leave >>> CachedWalk.LEAVE_SHIFT || mtu[out]);
+    if (total === 0) return false;
+    count(walks.words[slot + CachedWalk.PATH], total);
+    send(frame, out, neighbour);
+    return true;
+  }
+
+  function receiveUntracked(link: Link, n: number, generation: number, now: number): void {
+    readHeaders(link, namespaces[link], n);
+    for (let i = 0; i < n; i++) {
+      const frame = burst[i];
+      if (table.key[i] === 0 || !forwardUntracked(i, frame, link, generation)) inet.receiveOther(frame, link, now);
+    }
+  }
+
+  function receiveTracked(link: Link, n: number, generation: number, now: number): void {
     const namespace = namespaces[link];
     readHeaders(link, namespace, n);
     table.lookupBurst(n);
@@ -211,7 +252,15 @@ export function compileShortPath({ inet, conntrack, paths, packet }: ShortPathPa
       inet.receiveOther(frame, link, now);
       begin(namespace, link, now);
     }
-  };
+  }
+
+  return { receiveTracked, receiveUntracked };
+}
+
+/** What of the first word of a transport header, as a number, rules may ask about without making a packet volatile: ports, or type and code. */
+export function shortHeader(protocol: number, word: number): number {
+  if (hasPorts(protocol)) return word;
+  return protocol === Protocol.ICMP ? word >>> 16 : 0;
 }
 
 /** Whether the word of a TCP header with the flags says ACK, and neither SYN, FIN nor RST: rules may tell those apart. */

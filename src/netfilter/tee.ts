@@ -4,7 +4,8 @@
  * so that two hosts that copy to each other come to an end.
  */
 import { type Frame, NONE, UNTRACKED } from '../core/arena.js';
-import type { Link } from '../core/links.js';
+import { DropReason } from '../core/drop.js';
+import { type Link, Total } from '../core/links.js';
 import type { Packet } from '../core/packet.js';
 import { NextHop, Route, RouteType } from '../route/fib.js';
 import { HookFamily, Output } from '../route/hooks.js';
@@ -27,13 +28,14 @@ export class Tee {
     const { arena } = inet;
     const frame = arena.copy(packet.frame);
     if (frame === NONE) return;
+    inet.links.totals[Total.CLONED]++;
     arena.flow[frame] = UNTRACKED;
     arena.ingress[frame] = inet.loopback[packet.namespace];
     const isIn = packet.hook === Hook.PREROUTING || packet.hook === Hook.INPUT;
     const oif = pool[at + TeeTarget.OUT] === 0 ? 0 : this.parts.patterns.first(pool[at + TeeTarget.OUT]);
     const isLost = pool[at + TeeTarget.OUT] !== 0 && oif === 0;
     this.isBusy = true;
-    if (isLost) arena.release(frame);
+    if (isLost) inet.drop(frame, DropReason.NO_ROUTE);
     else if (packet.family === Family.IPV4) this.send4(frame, pool[at + TeeTarget.GATEWAY], oif, isIn, packet);
     else this.send6(frame, pool, at + TeeTarget.GATEWAY, oif, isIn, packet);
     this.isBusy = false;
@@ -49,7 +51,7 @@ export class Tee {
     ipv4.writeChecksum(bytes, at);
     this.fillFlow(packet, oif);
     const route = inet.fib.lookup4(packet.namespace, gateway, 0);
-    if (!this.leadsOut(route, oif)) return inet.arena.release(frame);
+    if (!this.leadsOut(route, oif)) return inet.drop(frame, DropReason.NO_ROUTE);
     inet.ip4.sendBy(frame, packet.namespace, route, gateway, packet.now);
   }
 
@@ -61,7 +63,7 @@ export class Tee {
     if (isIn) arena.bytes[inet.network(frame) + 7]--;
     this.fillFlow(packet, oif);
     const route = fib.lookup6(namespace, this.$gateway, 0, 0);
-    if (!this.leadsOut(route, oif)) return arena.release(frame);
+    if (!this.leadsOut(route, oif)) return inet.drop(frame, DropReason.NO_ROUTE);
     const out = fib.nexthops[(fib.select(route, 0) << NextHop.SHIFT) + NextHop.LINK];
     if ((hooks.isOn[namespace] & HookFamily.IPV6) !== 0) {
       if (hooks.output6(frame, namespace, out, now) === Output.GONE) return;

@@ -7,6 +7,7 @@ import { Status } from '../conntrack/flows.js';
 import { CtInfo, type Frame, NONE, UNTRACKED } from '../core/arena.js';
 import { DropReason } from '../core/drop.js';
 import { type Link, MAX_NAMESPACES, type Namespace } from '../core/links.js';
+import { Key, type Packet } from '../core/packet.js';
 import { type Hooks, Output } from '../route/hooks.js';
 import type { Inet } from '../route/inet.js';
 import { describe } from '../wire/describe.js';
@@ -14,11 +15,10 @@ import { EtherType, writeType } from '../wire/ethernet.js';
 import { read32, write32 } from '../wire/field.js';
 import { formatIpv4, formatIpv6 } from '../wire/format.js';
 import { Ipv4 } from '../wire/ipv4.js';
-import { ChainFlag, type ChainNumber, Chain } from './chains.js';
+import { Chain, ChainFlag, type ChainNumber } from './chains.js';
 import type { FlowState, TupleText, WalkEvent, WalkStep } from './explain-steps.js';
 import type { Memento } from './memento.js';
 import type { Netfilter } from './netfilter.js';
-import { Key, type Packet } from '../core/packet.js';
 import { Family, Hook, Rule, type TableId, Target, Verdict } from './rule.js';
 import type { RuleNumber } from './rules.js';
 import type { Watcher } from './watcher.js';
@@ -323,7 +323,8 @@ function stateOf(info: CtInfo): FlowState {
 
 /** As its headers have been read last. */
 function tupleOf({ key, family, frame, network }: Packet, { arena }: Inet): TupleText {
-  const ports = key[Key.SOURCE_PORT] < 0 ? {} : { sourcePort: key[Key.SOURCE_PORT], destinationPort: key[Key.DESTINATION_PORT] };
+  const ports =
+    key[Key.SOURCE_PORT] < 0 ? {} : { sourcePort: key[Key.SOURCE_PORT], destinationPort: key[Key.DESTINATION_PORT] };
   const isIpv4 = family === Family.IPV4;
   const tos = isIpv4 ? arena.bytes[network + Ipv4.TOS] : (read32(arena.bytes, network) >>> 20) & 0xff;
   return {
