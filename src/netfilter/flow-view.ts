@@ -1,6 +1,7 @@
 /* Flows as rules ask about them, by conntrack's rows. */
 import type { Conntrack } from '../conntrack/conntrack.js';
 import { Flow, KindFlag, Status, zoneOf } from '../conntrack/flows.js';
+import type { Packet } from '../core/packet.js';
 import { AccountWord, type ConntrackParts, TupleWord } from './parts.js';
 
 export class FlowView implements ConntrackParts {
@@ -79,6 +80,10 @@ export class FlowView implements ConntrackParts {
 
   close(flow: number, now: number): void {
     this.conntrack.close(flow, now);
+  }
+
+  flowLike(packet: Packet): number {
+    return this.conntrack.flowLike(packet);
   }
 
   helper(flow: number): number {

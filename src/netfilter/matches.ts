@@ -165,6 +165,12 @@ export class Matches {
     return this.arena.flow[packet.frame];
   }
 
+  /** Of connlimit: a packet that is no part of its flow counts as that flow all the same. */
+  private connectionOf(packet: Packet): number {
+    const flow = this.flowOf(packet);
+    return flow > 0 ? flow : (this.parts.conntrack?.flowLike(packet) ?? 0);
+  }
+
   /** The inversions of CONNTRACK are within. */
   private conntrack(at: number, packet: Packet): Answer {
     const { flow, flowInfo } = this.arena;
@@ -194,7 +200,7 @@ export class Matches {
       case Op.RECENT:
         return this.askRecent(at, packet);
       case Op.CONNLIMIT:
-        return this.connlimit.match(pool, at, packet, Math.max(this.flowOf(packet), 0), parts.conntrack);
+        return this.connlimit.match(pool, at, packet, this.connectionOf(packet), parts.conntrack);
       case Op.MAC:
         return header.mac(this.arena, pool, at, packet);
       case Op.PACKET_TYPE:

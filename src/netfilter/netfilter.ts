@@ -295,14 +295,16 @@ export class Netfilter implements Hooks {
     words[cache + 1] = path;
   }
 
-  /** Has the packets with the same headers take the short path. */
+  /** Has the packets with the same headers take the short path, from the third one on: most of a scan never come again. */
   private keepWalk(link: Link, out: Link, hop: number, mtu: number): void {
-    const { key } = this.packet;
-    const path = this.paths.intern(link, out, hop, mtu, 0, this.traverse.hits, this.traverse.hitCount);
-    if (path === 0) return;
-    const ports = shortHeader(key[Key.PROTOCOL], read32(this.inet.arena.bytes, this.packet.transport));
+    const { walks, traverse, generation } = this;
+    const { key, transport } = this.packet;
+    const ports = shortHeader(key[Key.PROTOCOL], read32(this.inet.arena.bytes, transport));
     const kind = kindOf(key[Key.PROTOCOL], link);
-    this.walks.store(this.generation, path, key[Key.SOURCE], key[Key.DESTINATION], ports, kind, out, mtu, hop);
+    const slot = walks.find(generation, key[Key.SOURCE], key[Key.DESTINATION], ports, kind);
+    if (slot < 0) return walks.note(generation, key[Key.SOURCE], key[Key.DESTINATION], ports, kind);
+    const path = this.paths.intern(link, out, hop, mtu, 0, traverse.hits, traverse.hitCount);
+    if (path !== 0) walks.complete(slot, path, out, mtu, hop);
   }
 
   /** Whether nothing but its flow, or its headers, has decided a packet's way. */
@@ -470,7 +472,11 @@ export class Netfilter implements Hooks {
   }
 
   private postrouting(family: Family, frame: Frame, out: Link, now: number): boolean {
-    if (!this.begin(family, frame, this.inet.namespaceOf(out), Hook.POSTROUTING, 0, out, now)) return true;
+    const { arena, links } = this.inet;
+    const from = arena.ingress[frame];
+    // Of what is forwarded the link it came by is still known; what is made here seems to come by lo.
+    const link = links.kind[from] === LinkKind.LOOPBACK ? 0 : from;
+    if (!this.begin(family, frame, this.inet.namespaceOf(out), Hook.POSTROUTING, link, out, now)) return true;
     const passes = this.leave();
     this.end();
     return passes;

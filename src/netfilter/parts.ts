@@ -60,6 +60,8 @@ export interface ConntrackParts {
   close(flow: number, now: number): void;
   /** CtHelper of a flow. */
   helper(flow: number): number;
+  /** The flow whose addresses and ports a packet has that is INVALID, or not tracked; 0: none. */
+  flowLike(packet: Packet): number;
 }
 
 export const enum Manip {

@@ -218,7 +218,7 @@ export function compileShortPath({ inet, conntrack, paths, walks, packet }: Shor
     const ports = table.ports[i];
     const kind = kindOf(table.key[i] & 0xff, link);
     const slot = walks.find(generation, source, destination, ports, kind);
-    if (slot === NONE) return false;
+    if (slot === NONE || walks.words[slot + CachedWalk.PATH] === 0) return false;
     const leave = walks.words[slot + CachedWalk.LEAVE];
     const out = leave & CachedWalk.LEAVE_MASK;
     const hop = walks.words[slot + CachedWalk.HOP];

@@ -3,7 +3,7 @@
  *
  *   slot:  | generation | path | source | destination | ports | protocol, link | where it leaves, MTU | next hop |     four ways: the slots of a group
  *
- * A packet that is here is counted and sent as the one before it; any other takes the long path, and is kept here from then on if its
+ * A packet that is here is counted and sent as the one before it; any other takes the long path, and is noted; the second one's walk is kept if its
  * rules asked nothing that may differ between packets with the same headers. A fifth packet of a group of slots takes the place
  * of one of them. Changes of the configuration make a new generation, and all slots with it stale.
  *
@@ -75,28 +75,23 @@ export class WalkCache {
     return group + this.turn;
   }
 
-  /** Keeps a packet's walk. `out`, `mtu`, `hop`: as in the path. */
-  store(
-    generation: number,
-    path: number,
-    source: number,
-    destination: number,
-    ports: number,
-    kind: number,
-    out: Link,
-    mtu: number,
-    hop: number,
-  ): void {
+  /** A packet has been seen; its walk is not known yet (PATH 0). */
+  note(generation: number, source: number, destination: number, ports: number, kind: number): void {
     const { words } = this;
     const at = this.room(this.group(source, destination, ports, kind), generation);
     words[at + CachedWalk.GENERATION] = generation;
-    words[at + CachedWalk.PATH] = path;
+    words[at + CachedWalk.PATH] = 0;
     words[at + CachedWalk.SOURCE] = source;
     words[at + CachedWalk.DESTINATION] = destination;
     words[at + CachedWalk.PORTS] = ports;
     words[at + CachedWalk.KIND] = kind;
-    words[at + CachedWalk.LEAVE] = out | (mtu << CachedWalk.LEAVE_SHIFT);
-    words[at + CachedWalk.HOP] = hop;
+  }
+
+  /** Keeps the walk of a packet that was noted. `out`, `mtu`, `hop`: as in the path. */
+  complete(at: number, path: number, out: Link, mtu: number, hop: number): void {
+    this.words[at + CachedWalk.PATH] = path;
+    this.words[at + CachedWalk.LEAVE] = out | (mtu << CachedWalk.LEAVE_SHIFT);
+    this.words[at + CachedWalk.HOP] = hop;
   }
 }
 
