@@ -21,7 +21,7 @@
  */
 import { Bridge, Bridging } from './bridge/bridge.js';
 import { Storm, type StormClass } from './bridge/storm.js';
-import { Arena, type ArenaOptions, type Frame, NONE, QUEUE } from './core/arena.js';
+import { Arena, type ArenaOptions, BURST, type Frame, NONE, QUEUE } from './core/arena.js';
 import { Backlog } from './core/backlog.js';
 import { DropReason } from './core/drop.js';
 import { Egress } from './core/egress.js';
@@ -89,6 +89,8 @@ export class Dataplane {
   private readonly states = new Uint8Array(MAX_LINKS);
   /** Whether each bridge port's link and bridge are up. */
   private readonly isRunning = new Uint8Array(MAX_LINKS);
+  /** A burst that is gone through frame by frame. */
+  private readonly $asked = new Int32Array(BURST);
 
   constructor(options: DataplaneOptions) {
     this.arena = new Arena(options);
@@ -101,6 +103,7 @@ export class Dataplane {
     this.netfilter = new Netfilter(this.inet, options.netfilter);
     this.inet.hooks = this.netfilter;
     this.bridging.hooks = new Bridged(this.inet, this.netfilter);
+    this.bridging.receiveLocally = (frame, link, now) => this.receiveOne(frame, link, now);
   }
 
   // --- the walk ---------------------------------------------------------------------------------
@@ -113,8 +116,9 @@ export class Dataplane {
     if ((flags[link] & LinkFlag.UP) === 0) return this.dropAll(link, n, DropReason.LINK_DOWN);
     const left = (flags[link] & LinkFlag.HAS_VLANS) === 0 ? n : this.receiveTagged(link, n);
     const bridge = master[link] === NONE ? undefined : this.bridges[master[link]];
-    if (bridge !== undefined) this.bridging.receive(bridge, link, this.showToNetfilter(bridge, link, left, now), now);
-    else this.inet.receive(link, left, now);
+    if (bridge === undefined) this.inet.receive(link, left, now);
+    else if (this.bridging.hooks?.isOn(bridge.link) === true) this.receiveAsked(bridge, link, left, now);
+    else this.bridging.receive(bridge, link, left, now);
   }
 
   /**
@@ -132,17 +136,28 @@ export class Dataplane {
     return this.backlog.isEmpty;
   }
 
-  /** Frames that netfilter takes go; the others close ranks in arena.burst. Returns how many are left. */
-  private showToNetfilter(bridge: Bridge, port: Link, n: number, now: number): number {
+  /**
+   * Frames that netfilter is asked about, one by one: a packet that begins a flow goes its way to the end before the next one is looked
+   * at. A port that does not even learn asks nobody.
+   */
+  private receiveAsked(bridge: Bridge, port: Link, n: number, now: number): void {
     const { hooks } = this.bridging;
-    if (hooks === undefined || !hooks.isOn(bridge.link)) return n;
+    const isAsked = hooks !== undefined && (this.links.flags[port] & LinkFlag.LEARNING_STATE) !== 0;
+    if (!isAsked) return this.bridging.receive(bridge, port, n, now);
+    const { $asked } = this;
     const { burst } = this.arena;
-    let left = 0;
+    for (let i = 0; i < n; i++) $asked[i] = burst[i];
     for (let i = 0; i < n; i++) {
-      const passed = hooks.prerouting(burst[i], port, bridge.link, now);
-      if (passed !== NONE) burst[left++] = passed;
+      const passed = hooks.prerouting($asked[i], port, bridge.link, now);
+      if (passed === NONE) continue;
+      burst[0] = passed;
+      this.bridging.receive(bridge, port, 1, now);
     }
-    return left;
+  }
+
+  private receiveOne(frame: Frame, link: Link, now: number): void {
+    this.arena.burst[0] = frame;
+    this.receive(link, 1, now);
   }
 
   /** Frames with the tag of a vlan go there, untagged; the others close ranks in arena.burst. Returns how many are left. */

@@ -56,6 +56,8 @@ export class Bridging {
   touched = 0;
   /** Netfilter, where there is one. */
   hooks: BridgeHooks | undefined;
+  /** Where frames for br0 go that netfilter was asked about: to its stack at once, not by the backlog. */
+  receiveLocally: ((frame: Frame, link: Link, now: number) => void) | undefined;
 
   constructor(
     private readonly arena: Arena,
@@ -186,7 +188,7 @@ export class Bridging {
     const slot = fdb.find(this.$slot[i], this.$low[i], this.$high[i], bridge.domain);
     if (slot === NONE || fdb.isExpired(slot, now)) return this.forwardUnknown(bridge, frame, port, flags, now);
     fdb.touch(slot, now);
-    if (fdb.isLocal(slot)) this.deliver(bridge.link, frame);
+    if (fdb.isLocal(slot)) this.deliver(bridge.link, frame, now);
     else this.forward(bridge, frame, port, flags, fdb.port(slot), now);
   }
 
@@ -243,7 +245,7 @@ export class Bridging {
       const slot = this.fdb.find(this.$sourceSlot[i], this.$sourceLow[i], this.$sourceHigh[i], bridge.domain);
       this.learn(slot, i, bridge.domain, port, now);
     }
-    this.deliver(port, frame);
+    this.deliver(port, frame, now);
     return false;
   }
 
@@ -310,7 +312,7 @@ export class Bridging {
     }
     if (isLocal) {
       this.links.totals[Total.CLONED] += copies;
-      return this.deliver(bridge.link, frame);
+      return this.deliver(bridge.link, frame, now);
     }
     if (copies === 0) return this.egress.drop(frame, port, DropReason.NO_EGRESS);
     // The frame's first reference has become the last copy's.
@@ -334,10 +336,11 @@ export class Bridging {
   }
 
   /** To the local stack of a link (br0, or a port for 01:80:C2:00:00:0X, to which nothing there listens). */
-  private deliver(link: Link, frame: Frame): void {
+  private deliver(link: Link, frame: Frame, now: number): void {
     const { counters, flags, totals } = this.links;
     counters[(link << Counter.SHIFT) + Counter.DELIVERED]++;
     if ((flags[link] & LinkFlag.BRIDGE) !== 0) {
+      if (this.hooks?.isOn(link) === true) return this.receiveLocally?.(frame, link, now);
       if (!this.backlog.push(frame, link)) this.egress.drop(frame, link, DropReason.BACKLOG_FULL);
       return;
     }

@@ -274,6 +274,16 @@ Advertises the namespace as an IPv6 router, and prefixes of which hosts make the
 link's own addresses. Works while the link forwards (net.ipv6.conf.all.forwarding). Intervals are seconds; 200-600
 unless said. -j prints JSON, -p indents it.
 `,
+  explain: `Usage: sluice explain [-j [-p]] -i LINK HEX
+       sluice explain [-j [-p]] [-i LINK] [--from ADDRESS] --to ADDRESS [--proto PROTOCOL] [--sport N] [--dport N]
+
+What would become of a packet: the link, VLAN and bridge it comes in by, each hook with the tables, chains and rules that hold it,
+what conntrack and NAT make of it, its route, its neighbour, and the link it leaves by; or why it is dropped, and the one rule,
+policy or setting that would have had to be otherwise. Nothing is sent, and nothing counts it. HEX is an Ethernet frame
+that comes in by LINK. Without one a packet is made: a TCP SYN where a port is given, else an echo request, unless PROTOCOL says
+otherwise. Without -i it comes by the link that leads to its source; from one of our own addresses it is made here.
+-j prints JSON, an array of steps; -p indents it. The exit status is 0 whatever becomes of the packet: see "result".
+`,
   completion: `Usage: source <(sluice completion bash)     (or zsh)
        sluice completion fish | source
 `,

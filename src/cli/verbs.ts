@@ -52,10 +52,12 @@ export const VERBS: Record<string, Verb> = {
     summary: 'rules of IPv6 from text, all or nothing',
     load: async () => (await import('./iptables-restore.js')).iptablesRestore('ip6tables-restore'),
   },
+  ipset: { summary: 'sets of addresses and ports for rules, as ipset does', load: () => import('./ipset.js') },
   ping: { summary: 'echo requests from a namespace, as iputils does', load: () => import('./ping.js') },
   traceroute: { summary: 'the routers on the way, as traceroute does', load: () => import('./traceroute.js') },
   dhcp: { summary: 'DHCP servers and clients of links, and leases', load: () => import('./dhcp.js') },
   radv: { summary: 'router advertisements on links', load: () => import('./radv.js') },
+  explain: { summary: 'what would become of a packet, step by step', load: () => import('./explain.js') },
   capture: { summary: 'see or store the frames of a link', load: () => import('./capture.js') },
   config: { summary: 'show, check, apply or save the configuration', load: () => import('./config.js') },
   doctor: { summary: 'what this machine lacks, and what disturbs a port', load: () => import('./doctor.js') },
@@ -66,6 +68,5 @@ export const VERBS: Record<string, Verb> = {
 
 /** Verbs that the command line promises for later, and what to use meanwhile. */
 export const LATER: Record<string, string> = {
-  explain: 'use "sluice status" for drops by reason',
   docker: 'it comes with the container networks',
 };

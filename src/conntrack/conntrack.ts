@@ -42,8 +42,8 @@ import { Rehearsal } from './rehearsal.js';
 import { SctpTracker } from './sctp.js';
 import { Sequences } from './sequences.js';
 import { CtSetting } from './settings.js';
-import { TcpState } from './tcp-states.js';
 import { TcpTracker } from './tcp.js';
+import { TcpState } from './tcp-states.js';
 import { defaultSettings, type TimeoutProfile } from './timeouts.js';
 import { CtEvent, CtVerdict, Inspected, type Tracker, type Tracking } from './tracker.js';
 import { invertPorts, NOT_INVERTIBLE, Transport, Tuple } from './tuple.js';
@@ -246,6 +246,15 @@ export class Conntrack implements Tracking {
     const zone = (kind & KindFlag.ZONE_REPLY) === 0 ? 0 : this.word(flow, Flow.STATUS) >>> Flow.ZONE_SHIFT;
     const found = this.findLive(tuple, kind & Flow.KEY_MASK, zone);
     return found !== 0 && found >>> 1 !== (flow & Flow.NUMBER_MASK);
+  }
+
+  /** The flow whose addresses and ports a packet has, whatever it was found to be; 0: none. */
+  flowLike(packet: Packet): FlowNumber {
+    this.now = packet.now;
+    const tuple = this.$tuple;
+    if (!tuple.read(packet, this.arena.bytes, this.reach(packet))) return 0;
+    const found = this.lookup(tuple, keyOf(packet.namespace, tuple.protocol), 0);
+    return found === 0 ? 0 : (found >>> 1) | this.tableOf(tuple.isIpv6).flows.bit;
   }
 
   /** The flow that has a tuple, and which of its two: number << 1 | direction without IPV6_BIT; 0: none that lives. */

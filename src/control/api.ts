@@ -1024,6 +1024,13 @@ export interface RunIptables {
   text?: string;
 }
 
+/** ipset: words as the real tool takes them, and of restore what it reads. */
+export interface RunIpset {
+  op: 'ipset.run';
+  words: string[];
+  text?: string;
+}
+
 /** What a tool prints, and its exit status. */
 export interface ToolOutcome {
   stdout: string;
@@ -1043,6 +1050,83 @@ export interface Envelope {
    * failed, later chained ones are not carried out and answer with errno ECANCELED.
    */
   chain?: boolean;
+}
+
+/* --- explain ----------------------------------------------------------------------------------- */
+
+/** What would become of a frame that comes in by `dev`, or of a packet between two addresses. Answers ExplainSteps in order. */
+export interface ExplainRequest {
+  op: 'explain';
+  /** Absent: the link that packets of `from` come by, or none where that is an address of ours. */
+  dev?: string;
+  /** An Ethernet frame, in hexadecimal. */
+  frame?: string;
+  from?: string;
+  to?: string;
+  /** IP protocol. TCP packets are SYNs, ICMP ones echo requests. */
+  proto?: number;
+  sport?: number;
+  dport?: number;
+}
+
+export interface PacketEnds {
+  src: string;
+  dst: string;
+  sport?: number;
+  dport?: number;
+}
+
+/** One step of a packet's way. `text` says it in words; which other fields there are hangs on the step. */
+export interface ExplainStep {
+  step:
+    | 'packet'
+    | 'link'
+    | 'vlan'
+    | 'bridge'
+    | 'route'
+    | 'hook'
+    | 'table'
+    | 'rule'
+    | 'return'
+    | 'policy'
+    | 'conntrack'
+    | 'nat'
+    | 'log'
+    | 'answer'
+    | 'held'
+    | 'drop'
+    | 'neighbour'
+    | 'end'
+    | 'remedy';
+  text: string;
+  /** How far within the steps before it is. */
+  depth: number;
+  /** It is about the packet that was made on the way as the nth: an error, a reset, a copy. */
+  answer?: number;
+  dev?: string;
+  in?: string;
+  out?: string;
+  hook?: string;
+  table?: string;
+  chain?: string;
+  /** Of a rule, in its chain. */
+  number?: number;
+  rule?: string;
+  /** ACCEPT, DROP, RETURN, CONTINUE … */
+  verdict?: string;
+  mark?: number;
+  state?: string;
+  flow?: ConntrackInfo;
+  before?: PacketEnds;
+  after?: PacketEnds;
+  route?: RouteInfo;
+  neighbour?: NeighbourInfo;
+  /** As `sluice status -j` counts it. */
+  reason?: string;
+  /** Of the end: what became of it. */
+  result?: 'delivered' | 'left' | 'dropped' | 'held' | 'other';
+  /** The one change, as a command. */
+  command?: string;
 }
 
 export type Request =
@@ -1071,7 +1155,9 @@ export type Request =
   | { op: 'sysctl.get'; key: string }
   | { op: 'sysctl.set'; key: string; value: string }
   | EndpointRequest
+  | ExplainRequest
   | RunIptables
+  | RunIpset
   | ConntrackRequest
   | { op: 'conntrack.events'; filter?: ConntrackFilter }
   | { op: 'status' }

@@ -13,6 +13,13 @@
  *   rules: [{priority: 100, from: 10.1.0.0/16, table: 100}]
  *   neighbours: [{to: 10.0.0.9, dev: v0, lladdr: 02:00:00:00:00:09}]
  *   dhcp_servers: {v0: {pool: [10.0.0.10, 10.0.0.99]}}                  # also dhcp_clients and radv: options by link
+ *   ipset: |                                                           # as "ipset save" prints sets
+ *     create web hash:ip
+ *     add web 10.0.0.2
+ *   iptables: |                                                        # also ip6tables: as iptables-save prints rules
+ *     *filter
+ *     -A INPUT -p tcp -m tcp --dport 23 -j DROP
+ *     COMMIT
  *   namespaces:
  *     red:
  *       links:

@@ -7,10 +7,12 @@ import { CaptureStreams } from './capture-streams.js';
 import type { DataplaneConfig } from './config.js';
 import { EngineThread } from './engine-thread.js';
 import { type Addressed, Handler } from './handler.js';
+import { warmUp } from './iptables/warm-up.js';
 import type { Link } from './link.js';
 import { Log, type LogLevel } from './log.js';
 import { NamespaceWatch } from './namespace-watch.js';
 import { Network } from './network.js';
+import { linesOf } from './packet-log.js';
 import { type Connection, type ControlServer, listen, type Serve } from './server.js';
 import { isServiceStream } from './services.js';
 
@@ -56,6 +58,13 @@ class Daemon {
     network.onLinkEvent = (link, what) => void this.linkEvent(link, what);
     network.onProblem = (link, text) => log.write('warn', link.name, text);
     engine.onFull = () => log.write('error', 'engine', 'its table of routes is full: some do not count; delete some');
+    engine.onPacketLog = (told) => {
+      engine.post([['ackLog', 1]]);
+      for (const { level, namespace, text } of linesOf(told, handler.stack.netfilter.iptables)) {
+        const { isHost, name } = network.namespaces.numbered(namespace) ?? { isHost: true, name: '' };
+        log.packet(level, isHost ? 'netfilter' : `netfilter of ${name}`, text);
+      }
+    };
     engine.onFault = (error) => log.write('error', 'engine', `it met a bug: ${error.stack}`);
     engine.onExit = (error) => {
       log.write('error', 'engine', `it ended: ${error?.stack ?? 'without an error'}`);
@@ -78,6 +87,8 @@ class Daemon {
     this.server = await listen(socket, group, serve, () => this.network.settled());
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => this.end(0));
     process.stdout.write('sluice: ready\n');
+    // Whatever goes wrong there, the first restore will say.
+    warmUp(this.handler.stack.netfilter.iptables).catch(() => undefined);
   }
 
   private async serve(request: Addressed, connection: Connection, send: (result: unknown) => void): Promise<unknown> {

@@ -7,6 +7,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { shim } from '../io/shim.js';
 import '../io/v8-flags.js';
 import type { EndpointPacket } from '../route/endpoints.js';
+import type { PacketLog } from './engine-log.js';
 import type { AddressConflict, EndpointPackets, EngineEvent, NeighbourChange, Operations } from './operations.js';
 import type { WorkerOptions } from './worker.js';
 
@@ -52,6 +53,8 @@ export class EngineThread {
   onConflict: (link: number, address: [number, number, number, number]) => void = () => {};
   /** Called with what endpoints received. */
   onPackets: (packets: EndpointPacket[]) => void = () => {};
+  /** Called with what rules have to say of packets. */
+  onPacketLog: (told: PacketLog) => void = () => {};
   /** Called when posted routes found no room. */
   onFull: () => void = () => {};
   /** Called when posted calls met a bug. */
@@ -158,11 +161,13 @@ export class EngineThread {
       | EndpointPackets
       | AddressConflict
       | NeighbourChange
+      | PacketLog
       | { id: number; results?: unknown[]; failure?: string },
   ): void {
     if ('event' in message) return this.onEvent(message);
     if ('packets' in message) return this.onPackets(message.packets);
     if ('neighbour' in message) return this.onNeighbour(message.neighbour, message.isGone);
+    if ('packetLog' in message) return this.onPacketLog(message);
     if ('conflict' in message) return this.onConflict(message.conflict, message.address);
     const pending = this.pending.get(message.id);
     this.pending.delete(message.id);

@@ -8,9 +8,8 @@ import { type Link, LinkFlag, type Namespace } from '../core/links.js';
 import type { Dataplane } from '../datapath.js';
 import { Explainer } from '../netfilter/explain.js';
 import type { Walk } from '../netfilter/explain-steps.js';
-import * as ethernet from '../wire/ethernet.js';
 import { Ethernet } from '../wire/ethernet.js';
-import { Vlan, outerTag } from '../wire/vlan.js';
+import { outerTag, Vlan } from '../wire/vlan.js';
 
 /** What a frame meets before the IP stack. */
 export type FrameEvent =
@@ -41,13 +40,15 @@ export class FrameExplainer {
     const { flags } = this.dataplane.links;
     const isUp = (flags[link] & LinkFlag.UP) !== 0;
     const step: FrameEvent = { kind: 'link', link, isUp };
-    if (isUp) return before(step, this.pass(link, bytes, now));
+    if (isUp) return behind(step, this.pass(link, bytes, now));
     const dropped = ended(DropReason.LINK_DOWN);
-    flags[link] |= LinkFlag.UP;
+    // A port forwards and learns as soon as it is up.
+    const before = flags[link];
+    flags[link] |= LinkFlag.UP | LinkFlag.FORWARDING | LinkFlag.LEARNING_STATE;
     const { end } = this.pass(link, bytes, now);
-    flags[link] &= ~LinkFlag.UP;
+    flags[link] = before;
     if (end === 'left' || end === 'delivered') dropped.remedies = [{ kind: 'up', link }];
-    return before(step, dropped);
+    return behind(step, dropped);
   }
 
   /** From a link that is up. */
@@ -59,7 +60,7 @@ export class FrameExplainer {
       const untagged = new Uint8Array(bytes.length - Vlan.BYTES);
       untagged.set(bytes.subarray(0, Ethernet.TYPE));
       untagged.set(bytes.subarray(Ethernet.TYPE + Vlan.BYTES), Ethernet.TYPE);
-      return before({ kind: 'vlan', link, to: vlan }, this.receive(vlan, untagged, now));
+      return behind({ kind: 'vlan', link, to: vlan }, this.receive(vlan, untagged, now));
     }
     const master = links.master[link];
     if (master !== NONE && bridges[master] !== undefined) return this.bridge(master, link, bytes, now);
@@ -85,23 +86,19 @@ export class FrameExplainer {
     const way = this.wayOf(bridge, port, bytes, now);
     const isAsked = bridging.hooks?.isOn(bridge) === true;
     const step: FrameEvent = { kind: 'bridge', bridge, port, ...way, isAsked };
-    if (way.isLocal) return before(step, this.receive(bridge, bytes, now));
-    if (way.reason !== DropReason.NONE) return before(step, ended(way.reason));
-    return before(step, { ...ended(DropReason.NONE), end: 'left', out: way.to[0] });
+    if (way.isLocal) return behind(step, this.receive(bridge, bytes, now));
+    if (way.reason !== DropReason.NONE) return behind(step, ended(way.reason));
+    return behind(step, { ...ended(DropReason.NONE), end: 'left', out: way.to[0] });
   }
 
   /** Why a port does not take a frame. */
   private refusal(bridge: Link, port: Link, flags: number, bytes: Uint8Array, now: number): DropReason {
-    const high = ethernet.sourceHigh(bytes, 0);
-    const low = ethernet.sourceLow(bytes, 0);
-    const bit = ethernet.isGroup(high);
-    if (bit || (high | low) === 0) return DropReason.SOURCE_INVALID;
+    const [high, low] = numbersAt(bytes, Ethernet.SOURCE);
+    if ((high & 1) !== 0 || (high | low) === 0) return DropReason.SOURCE_INVALID;
     if ((flags & LinkFlag.FORWARDING) === 0) return DropReason.PORT_NOT_FORWARDING;
     if ((flags & LinkFlag.LOCKED) === 0) return DropReason.NONE;
-    const [sourceHigh, sourceLow] = numbersAt(bytes, Ethernet.SOURCE);
-    return this.dataplane.stationPort(bridge, 0, sourceHigh, sourceLow, now) === port
-      ? DropReason.NONE
-      : DropReason.PORT_LOCKED;
+    const isKnown = this.dataplane.stationPort(bridge, 0, high, low, now) === port;
+    return isKnown ? DropReason.NONE : DropReason.PORT_LOCKED;
   }
 
   private wayOf(
@@ -141,7 +138,7 @@ export class FrameExplainer {
   }
 }
 
-function before(step: FrameEvent, walk: FrameWalk): FrameWalk {
+function behind(step: FrameEvent, walk: FrameWalk): FrameWalk {
   walk.front.unshift(step);
   return walk;
 }

@@ -166,6 +166,10 @@ export class Handler {
         return (await import('./config.js')).applyConfig(request, this.running());
       case 'iptables.run':
         return this.stack.netfilter.execute(request, namespace);
+      case 'ipset.run':
+        return this.stack.netfilter.executeIpset(request, namespace);
+      case 'explain':
+        return this.stack.explain.execute(request, namespace);
       case 'status':
         return this.status();
       default:
@@ -200,6 +204,7 @@ export class Handler {
   }
 
   private async builtInet(): Promise<BuiltInet> {
+    const { savedNetfilter } = await import('./config/netfilter.js');
     const { inet, neighbours } = this.stack;
     const { services } = this.stack.host;
     const spaces = this.network.namespaces.all().filter(({ isHost }) => !isHost);
@@ -221,6 +226,7 @@ export class Handler {
       ]),
       services: await this.ofAll((namespace) => [{ services: services.requests(namespace) }]),
       sysctls: await this.ofAll(({ sysctls }) => sysctls.changed()),
+      netfilter: await this.ofAll(({ number }) => savedNetfilter(this.stack.netfilter, number)),
     };
   }
 

@@ -10,6 +10,7 @@ import { Conf4 } from '../route/conf.js';
 import { parseIpv4 } from '../wire/format.js';
 import type { ChangeAddress, LinkAddresses, MonitorEvent } from './api.js';
 import type { Call, EngineThread } from './engine-thread.js';
+import { ExplainControl } from './explain.js';
 import { HostStack, type HostStackOwner } from './host-stack.js';
 import type { InetHost, InetNamespace } from './inet/host.js';
 import { InetControl } from './inet/inet-control.js';
@@ -28,6 +29,7 @@ export class IpStack implements LinkObserver, InetHost {
   readonly neighbours: NeighbourControl;
   readonly monitor: Monitor;
   readonly netfilter: NetfilterControl;
+  readonly explain: ExplainControl;
   private isPosting = false;
 
   constructor(
@@ -39,6 +41,8 @@ export class IpStack implements LinkObserver, InetHost {
     this.host = new HostStack(engine, this.inet, owner);
     this.neighbours = new NeighbourControl(network, engine);
     this.netfilter = new NetfilterControl(network, engine);
+    const { inet, neighbours, netfilter } = this;
+    this.explain = new ExplainControl({ network, engine, inet, neighbours, netfilter });
     // A call that fails means that the engine has ended, and the daemon with it.
     this.monitor = new Monitor((isWatched) => void this.neighbours.watch(isWatched).catch(() => {}));
     engine.onNeighbour = (row, isGone) => this.neighbourChanged(row, isGone);

@@ -25,6 +25,11 @@ export class Log {
     this.line(level, `${subject}: ${text}`);
   }
 
+  /** What rules say of packets: how often is for the rules to limit. */
+  packet(level: LogLevel, subject: string, text: string): void {
+    if (RANK[level] <= RANK[this.level]) this.line(level, `${subject}: ${text}`);
+  }
+
   private line(level: LogLevel, text: string): void {
     process.stderr.write(`sluice: ${level}: ${text}\n`);
   }

@@ -136,6 +136,11 @@ export class Namespaces {
     );
   }
 
+  /** That of a number in the dataplane. */
+  numbered(number: number): Namespace | undefined {
+    return this.all().find((namespace) => namespace.number === number);
+  }
+
   find(name: string): Namespace | undefined {
     return this.byName.get(name);
   }

@@ -5,11 +5,11 @@
  *   iptables.* requests ─► Iptables ─► ops ─► engine
  *                             └─ names of links, sets, texts ─► numbers
  */
-import type { RunIptables, ToolOutcome } from './api.js';
+import type { RunIpset, RunIptables, ToolOutcome } from './api.js';
 import type { Call, EngineThread } from './engine-thread.js';
+import { IpsetControl } from './ipset/ipset.js';
 import { registry } from './iptables/extensions/registry.js';
 import { Iptables } from './iptables/iptables.js';
-import { Problem } from './iptables/problem.js';
 import type { Link } from './link.js';
 import { PatternNumbers } from './link-patterns.js';
 import type { Namespace } from './namespaces.js';
@@ -17,6 +17,7 @@ import type { Network } from './network.js';
 
 export class NetfilterControl {
   readonly iptables: Iptables;
+  readonly ipset: IpsetControl;
   private readonly patterns: PatternNumbers;
   private readonly texts = new Map<string, number>();
 
@@ -24,7 +25,19 @@ export class NetfilterControl {
     network: Network,
     private readonly engine: EngineThread,
   ) {
-    this.patterns = new PatternNumbers({ all: () => network.namespaces.all().flatMap((namespace) => namespace.inOrder()) }, (calls) => engine.post(calls));
+    const links = { all: () => network.namespaces.all().flatMap((namespace) => namespace.inOrder()) };
+    this.patterns = new PatternNumbers(links, (calls) => engine.post(calls));
+    this.ipset = new IpsetControl(
+      {
+        post: (calls) => engine.post(calls),
+        addMembers: (set, rows, renews) => engine.call('addMembers', set, rows, renews),
+        deleteMembers: (set, rows, ignoresAbsent) => engine.call('deleteMembers', set, rows, ignoresAbsent),
+        hasMember: (set, row) => engine.call('hasMember', set, row),
+        memberPage: (set, cursor) => engine.call('memberPage', set, cursor),
+        size: (set) => engine.call('setSize', set),
+      },
+      links,
+    );
     const { rules, policies } = engine.counters;
     this.iptables = new Iptables({
       engine: {
@@ -39,11 +52,11 @@ export class NetfilterControl {
         policyBytes: (chain) => policies[(chain << 1) + 1],
       },
       registry,
-      numbers: () => ({
+      numbers: (namespace) => ({
         links: (pattern) => this.patterns.number(pattern),
-        set: (name) => {
-          throw new Problem(`Set ${name} doesn't exist.\n`);
-        },
+        set: (name) => this.ipset.number(namespace, name),
+        holdSet: (set) => this.ipset.hold(set),
+        releaseSet: (set) => this.ipset.release(set),
         text: (kind, text) => this.textNumber(`${kind} ${text}`),
       }),
       maxRules: (rules.length >> 1) - 1,
@@ -66,16 +79,23 @@ export class NetfilterControl {
     return this.iptables.run(number, tool, words);
   }
 
+  executeIpset({ words, text }: RunIpset, { number }: Namespace): Promise<ToolOutcome> {
+    return this.ipset.run(number, words, text);
+  }
+
   linkNamed(link: Link, calls: Call[]): void {
+    this.ipset.linkNamed(link, calls);
+    calls.push(['nameLink', link.number, link.name]);
     this.patterns.named(link, calls);
   }
 
   linkRemoved(link: Link, calls: Call[]): void {
     this.patterns.removed(link, calls);
+    this.ipset.linkRemoved(link, calls);
   }
 
-  /** Its links are gone; its rules go after what is under way. */
+  /** Its links are gone; its rules go after what is under way, and its sets after them. */
   namespaceRemoved({ number }: Namespace): void {
-    void this.iptables.forgetNamespace(number);
+    void this.ipset.forgetNamespace(number, this.iptables.forgetNamespace(number));
   }
 }

@@ -20,6 +20,8 @@ import type { ConfTable } from '../route/conf.js';
 import type { EndpointPacket } from '../route/endpoints.js';
 import { type NeighbourCommand, NeighbourCommands } from '../route/neighbour-commands.js';
 import type { Station } from '../tables/fdb.js';
+import type { SetOptions } from '../tables/ipset.js';
+import { Member } from '../tables/ipset-member.js';
 import type { NeighbourFamily } from '../tables/neighbours.js';
 import { type CapturedFrames, Captures } from './captures.js';
 import {
@@ -30,11 +32,17 @@ import {
   type FlowFailure,
   type FlowPage,
 } from './conntrack-commands.js';
+import type { EngineLog } from './engine-log.js';
+import { FrameExplainer, type FrameWalk } from './explain-frame.js';
+import type { MemberPage, MembersChanged } from './ipset/ipset.js';
+import type { SetSize } from './ipset/listing.js';
 
 /** Words of one station in a page of `stations`. */
 export const STATION_WORDS = 8;
 /** Slots of the FDB that one page looks at. */
 const PAGE_SLOTS = 4096;
+/** Members in a page of a set, at most. */
+const PAGE_MEMBERS = 256;
 
 /** A port whose carrier changed, or that is gone, told without being asked. */
 export type EngineEvent =
@@ -62,7 +70,9 @@ export interface AddressConflict {
 
 /** Calls that change nothing that a packet's way depends on. */
 const ASKS_ONLY = new Set([
+  ...['hasMember', 'memberPage', 'setSize'],
   ...['stations', 'neighbours', 'proxies', 'snapshot', 'sourceAddress', 'mtuTo', 'hasRuleRoom', 'settleRules'],
+  ...['explainFrame', 'explainPacket', 'nameLink', 'ackLog'],
   ...['ackCapture', 'ackEndpoint', 'sendPacket', 'sendFrame', 'openEndpoint', 'closeEndpoint'],
 ]);
 
@@ -73,12 +83,14 @@ export class Operations {
   readonly captures: Captures;
   private readonly neighbourCommands: NeighbourCommands;
   private ownFlowCommands: FlowCommands | undefined;
+  private explainer: FrameExplainer | undefined;
   private now = 0;
 
   constructor(
     private readonly dataplane: Dataplane,
     private readonly engine: Engine,
     private readonly messages: MessagePort,
+    private readonly log?: EngineLog,
   ) {
     this.captures = new Captures(dataplane, messages);
     this.neighbourCommands = new NeighbourCommands(dataplane.inet);
@@ -167,6 +179,79 @@ export class Operations {
     const { patterns } = this.dataplane.netfilter;
     patterns.forgetLink(link, count);
     for (const pattern of fitting) patterns.add(pattern, link);
+  }
+
+  /** A link's name, for the lines of LOG. */
+  nameLink(link: Link, name: string): void {
+    if (this.log !== undefined) this.log.names[link] = name;
+  }
+
+  /** The control plane has written so many lines of the log. */
+  ackLog(lines: number): void {
+    this.log?.ack(lines);
+  }
+
+  /** A frame that might come in by a link: what would become of it. */
+  explainFrame(link: Link, bytes: Uint8Array): FrameWalk {
+    this.explainer ??= new FrameExplainer(this.dataplane);
+    return this.explainer.receive(link, bytes, this.now);
+  }
+
+  /** An IP packet that might be made in a namespace. */
+  explainPacket(namespace: Namespace, bytes: Uint8Array): FrameWalk {
+    this.explainer ??= new FrameExplainer(this.dataplane);
+    return this.explainer.send(namespace, bytes, this.now);
+  }
+
+  // --- ipset ------------------------------------------------------------------------------------
+
+  createSet(set: number, options: SetOptions): void {
+    // The control plane has looked that the options make a set.
+    if (!this.dataplane.netfilter.sets.create(set, options)) throw new Error('options that make no set');
+  }
+
+  destroySet(set: number): void {
+    this.dataplane.netfilter.sets.destroy(set);
+  }
+
+  flushSet(set: number): void {
+    this.dataplane.netfilter.sets.flush(set);
+  }
+
+  swapSets(one: number, other: number): void {
+    this.dataplane.netfilter.sets.swap(one, other);
+  }
+
+  /** Rows of Member.WORDS, up to the first that cannot be. `renews`: what is there already is written anew. */
+  addMembers(set: number, rows: Int32Array, renews: boolean): MembersChanged {
+    const { sets } = this.dataplane.netfilter;
+    return { done: sets.addAll(set, rows, renews, this.now), answer: sets.answer };
+  }
+
+  deleteMembers(set: number, rows: Int32Array, ignoresAbsent: boolean): MembersChanged {
+    const { sets } = this.dataplane.netfilter;
+    return { done: sets.deleteAll(set, rows, ignoresAbsent, this.now), answer: sets.answer };
+  }
+
+  hasMember(set: number, row: Int32Array): boolean {
+    return this.dataplane.netfilter.sets.has(set, row, 0, this.now);
+  }
+
+  memberPage(set: number, cursor: number): MemberPage {
+    const { sets } = this.dataplane.netfilter;
+    const rows = new Int32Array(PAGE_MEMBERS * Member.WORDS);
+    const next = sets.page(set, cursor, PAGE_SLOTS, rows, this.now);
+    return { rows: rows.slice(0, sets.written * Member.WORDS), next };
+  }
+
+  setSize(set: number): SetSize {
+    const { sets } = this.dataplane.netfilter;
+    return { members: sets.size(set), bytes: sets.bytes(set) };
+  }
+
+  /** The number that sets have for a link's name; 0: none names it. */
+  setSetLink(link: Link, name: number): void {
+    this.dataplane.netfilter.sets.linkNames[link] = name;
   }
 
   // --- calls ------------------------------------------------------------------------------------

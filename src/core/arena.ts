@@ -251,8 +251,9 @@ export class Arena {
     return this.tailBase + this.tail[frame] * Slot.TAIL_BYTES;
   }
 
-  /** An answer belongs to the flow of what it answers, and is RELATED to it (nf_conntrack_attach). */
+  /** An answer belongs to the flow of what it answers, if that has one, and is RELATED to it (nf_conntrack_attach). */
   attach(answer: Frame, about: Frame): void {
+    if (this.flow[about] <= 0) return;
     const isReply = this.flowInfo[about] >= CtInfo.ESTABLISHED_REPLY;
     this.flow[answer] = this.flow[about];
     this.flowInfo[answer] = isReply ? CtInfo.RELATED : CtInfo.RELATED_REPLY;

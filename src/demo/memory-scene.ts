@@ -2,11 +2,11 @@
 import { showCounters } from './counters.js';
 import { checkForbidden, sendForbidden } from './forbidden.js';
 import { checkStations, showHosts } from './hosts.js';
+import { playInside } from './inside-scenes.js';
 import { median } from './median.js';
 import { blast, stream } from './memory-load.js';
 import { MemoryNetwork } from './memory-network.js';
 import { ECHOES, type Ping, pingAll } from './pings.js';
-import { playRouter } from './router-scene.js';
 import type { Screen } from './screen.js';
 import { Stage } from './stage.js';
 
@@ -47,7 +47,7 @@ async function scene(stage: Stage): Promise<void> {
   const status = network.status();
   showCounters(stage, status);
   checkForbidden(stage, status);
-  await playRouter(stage);
+  await playInside(stage);
 }
 
 /** Answers the exit status. */

@@ -2,7 +2,8 @@
  * The second scene: two subnets and a router between them, three namespaces inside Sluice joined by veth pairs. Every answer
  * is shown with who gave it. It needs no privilege: nothing of it exists in the kernel.
  */
-import { DaemonProcess } from './daemon-process.js';
+import type { DaemonProcess } from './daemon-process.js';
+import { ask, build, type Question } from './question.js';
 import type { Stage } from './stage.js';
 
 /** MTU of the far link: what is longer must be cut, or refused. */
@@ -32,13 +33,6 @@ const BUILD = [
   'ip -n b -6 route add default via fd02::1',
   '-n r sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1',
 ];
-
-interface Question {
-  what: string;
-  command: string;
-  /** What must be among the answers. */
-  answers: RegExp[];
-}
 
 const QUESTIONS: Question[] = [
   {
@@ -88,17 +82,6 @@ const QUESTIONS: Question[] = [
   },
 ];
 
-async function ask(stage: Stage, daemon: DaemonProcess, { what, command, answers }: Question): Promise<void> {
-  stage.screen.line();
-  stage.screen.line(`  ${what}`);
-  stage.screen.command(`sluice ${command}`);
-  const text = await daemon.attempt(command);
-  stage.screen.answer(text);
-  const missing = answers.filter((answer) => !answer.test(text));
-  const cause = `no line of it is like ${missing.map(String).join(' or ')}`;
-  stage.expect(missing.length === 0, 'read the answer to', `"sluice ${command}"`, cause, 'see what it printed above');
-}
-
 export async function showRouter(stage: Stage, daemon: DaemonProcess): Promise<void> {
   stage.screen.heading('Two subnets and a router: three namespaces inside Sluice, joined by veth pairs');
   stage.screen.line();
@@ -106,17 +89,6 @@ export async function showRouter(stage: Stage, daemon: DaemonProcess): Promise<v
     '  a  eth0 10.1.0.2 fd01::2 ── to-a 10.1.0.1 fd01::1  r  10.2.0.1 fd02::1 to-b ── 10.2.0.2 fd02::2 eth0  b',
   );
   stage.screen.line();
-  for (const command of BUILD) {
-    stage.screen.command(`sluice ${command}`);
-    await daemon.command(command);
-  }
+  await build(stage, daemon, BUILD);
   for (const question of QUESTIONS) await ask(stage, daemon, question);
-}
-
-/** The scene with a daemon of its own. */
-export async function playRouter(stage: Stage): Promise<void> {
-  const daemon = new DaemonProcess();
-  stage.defer(() => daemon.stop());
-  await daemon.ready();
-  await showRouter(stage, daemon);
 }

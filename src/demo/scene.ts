@@ -11,9 +11,9 @@ import { sentence } from './failure.js';
 import { checkForbidden, haveAllArrived, sendForbidden } from './forbidden.js';
 import { HostProcess } from './host-process.js';
 import { checkStations, HOSTS, PREFIX4, PREFIX6, showHosts } from './hosts.js';
+import { showInside } from './inside-scenes.js';
 import { KernelBridge } from './kernel-bridge.js';
 import { ECHOES, type Ping, pingAll } from './pings.js';
-import { showRouter } from './router-scene.js';
 import type { Screen } from './screen.js';
 import { Stage } from './stage.js';
 
@@ -149,7 +149,7 @@ async function scene(stage: Stage): Promise<void> {
   await showStations(stage, cast.daemon);
   await showStatus(stage, cast.daemon);
   compare(stage.screen, scores);
-  await showRouter(stage, cast.daemon);
+  await showInside(stage, cast.daemon);
 }
 
 /** Answers the exit status. */

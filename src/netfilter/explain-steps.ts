@@ -45,6 +45,8 @@ export type WalkEvent =
   | { kind: 'drop'; reason: DropReason }
   | { kind: 'held' }
   | { kind: 'delivered' }
+  /** It goes to this host itself, and comes in again by lo. */
+  | { kind: 'looped'; lo: Link }
   | { kind: 'left'; out: Link };
 
 /** `answer`: 0 is the packet itself, others count from 1. */

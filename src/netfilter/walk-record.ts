@@ -6,12 +6,12 @@ import { FlowRow } from '../conntrack/flow-row.js';
 import { Status } from '../conntrack/flows.js';
 import { CtInfo, type Frame, NONE, UNTRACKED } from '../core/arena.js';
 import { DropReason } from '../core/drop.js';
-import { type Link, MAX_NAMESPACES, type Namespace } from '../core/links.js';
+import { type Link, LinkKind, MAX_NAMESPACES, type Namespace } from '../core/links.js';
 import { Key, type Packet } from '../core/packet.js';
 import { type Hooks, Output } from '../route/hooks.js';
 import type { Inet } from '../route/inet.js';
 import { describe } from '../wire/describe.js';
-import { EtherType, writeType } from '../wire/ethernet.js';
+import { Ethernet, EtherType, writeType } from '../wire/ethernet.js';
 import { read32, write32 } from '../wire/field.js';
 import { formatIpv4, formatIpv6 } from '../wire/format.js';
 import { Ipv4 } from '../wire/ipv4.js';
@@ -151,20 +151,31 @@ export class WalkRecord implements Hooks, Watcher {
   }
 
   postrouting4(frame: Frame, out: Link, now: number): boolean {
-    return this.postroute(Family.IPV4, frame, out, () => this.netfilter.postrouting4(frame, out, now));
+    return this.postroute(Family.IPV4, frame, out, now, () => this.netfilter.postrouting4(frame, out, now));
   }
 
   postrouting6(frame: Frame, out: Link, now: number): boolean {
-    return this.postroute(Family.IPV6, frame, out, () => this.netfilter.postrouting6(frame, out, now));
+    return this.postroute(Family.IPV6, frame, out, now, () => this.netfilter.postrouting6(frame, out, now));
   }
 
-  private postroute(family: Family, frame: Frame, out: Link, run: () => boolean): false {
+  private postroute(family: Family, frame: Frame, out: Link, now: number, run: () => boolean): false {
     this.enter(family, Hook.POSTROUTING, frame, 0, out);
     const passes = run();
-    if (passes) this.note({ kind: 'left', out });
+    const isLooped = passes && frame === this.frames[0] && this.inet.links.kind[out] === LinkKind.LOOPBACK;
+    if (passes) this.note(isLooped ? { kind: 'looped', lo: out } : { kind: 'left', out });
     this.exit(passes);
-    if (passes) this.release(frame);
+    if (isLooped) this.loop(family, frame, out, now);
+    else if (passes) this.release(frame);
     return false;
+  }
+
+  /** The packet itself is for this host: it comes in by lo, with the empty header that packets have there. */
+  private loop(family: Family, frame: Frame, lo: Link, now: number): void {
+    const { arena } = this.inet;
+    const at = arena.offset[frame];
+    arena.bytes.fill(0, at, at + Ethernet.TYPE);
+    writeType(arena.bytes, at, family === Family.IPV4 ? EtherType.IPV4 : EtherType.IPV6);
+    this.inet.receiveOther(frame, lo, now);
   }
 
   /** Its number may be that of another frame from here on. */

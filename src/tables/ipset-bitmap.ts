@@ -87,7 +87,10 @@ export class BitmapSet {
   }
 
   private take(place: number, state: Place, high: number, low: number): void {
-    if (this.used[place] === Place.FREE) this.size++;
+    if (this.used[place] === Place.FREE) {
+      this.size++;
+      this.extensions.clear(place);
+    }
     this.used[place] = state;
     if (state !== Place.WITH_MAC) return;
     this.macs[place * 2] = high;
@@ -157,6 +160,10 @@ export class BitmapSet {
   flush(): void {
     this.used.fill(Place.FREE);
     this.size = 0;
+  }
+
+  get bytes(): number {
+    return this.used.byteLength + this.macs.byteLength + this.extensions.bytes;
   }
 
   /** Takes away expired members of the next places; true: there was one. */

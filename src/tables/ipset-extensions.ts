@@ -11,6 +11,7 @@ export interface ExtensionOptions {
   timeout?: number | undefined;
   counters?: boolean | undefined;
   skbinfo?: boolean | undefined;
+  comments?: boolean | undefined;
 }
 
 const SKB_WORDS = 4;
@@ -19,19 +20,27 @@ export class MemberExtensions {
   readonly hasTimeout: boolean;
   readonly hasCounters: boolean;
   readonly hasSkbinfo: boolean;
+  readonly hasComments: boolean;
   private readonly timeout: number;
   private deadlines: Float64Array;
   private counters: Float64Array;
   private skb: Int32Array;
+  private comments: Int32Array;
 
   constructor(options: ExtensionOptions, capacity: number) {
     this.hasTimeout = options.timeout !== undefined;
     this.timeout = options.timeout ?? 0;
     this.hasCounters = options.counters === true;
     this.hasSkbinfo = options.skbinfo === true;
+    this.hasComments = options.comments === true;
     this.deadlines = new Float64Array(this.hasTimeout ? capacity : 0);
     this.counters = new Float64Array(this.hasCounters ? capacity * 2 : 0);
     this.skb = new Int32Array(this.hasSkbinfo ? capacity * SKB_WORDS : 0);
+    this.comments = new Int32Array(this.hasComments ? capacity : 0);
+  }
+
+  get bytes(): number {
+    return this.deadlines.byteLength + this.counters.byteLength + this.skb.byteLength + this.comments.byteLength;
   }
 
   grow(capacity: number): void {
@@ -40,6 +49,9 @@ export class MemberExtensions {
     const skb = new Int32Array(this.hasSkbinfo ? capacity * SKB_WORDS : 0);
     skb.set(this.skb);
     this.skb = skb;
+    const comments = new Int32Array(this.hasComments ? capacity : 0);
+    comments.set(this.comments);
+    this.comments = comments;
   }
 
   isExpired(index: number, clock: number): boolean {
@@ -54,6 +66,7 @@ export class MemberExtensions {
       this.counters[index * 2 + 1] = question.length;
     }
     if (this.hasSkbinfo) this.skb.fill(0, index * SKB_WORDS, (index + 1) * SKB_WORDS);
+    if (this.hasComments) this.comments[index] = 0;
   }
 
   private setDeadline(index: number, timeout: number, clock: number): void {
@@ -62,14 +75,23 @@ export class MemberExtensions {
     this.deadlines[index] = seconds === 0 ? 0 : clock + seconds * 1000;
   }
 
+  /** A member that is new: what it does not say is 0. */
+  clear(index: number): void {
+    if (!this.hasCounters) return;
+    this.counters[index * 2] = 0;
+    this.counters[index * 2 + 1] = 0;
+  }
+
   setByRow(index: number, row: Int32Array, at: number, clock: number): void {
+    const flags = row[at + Member.FLAGS];
     this.setDeadline(index, row[at + Member.TIMEOUT], clock);
     if (this.hasCounters) {
-      this.counters[index * 2] = read64(row, at + Member.PACKETS);
-      this.counters[index * 2 + 1] = read64(row, at + Member.BYTES);
+      if ((flags & MemberFlag.HAS_PACKETS) !== 0) this.counters[index * 2] = read64(row, at + Member.PACKETS);
+      if ((flags & MemberFlag.HAS_BYTES) !== 0) this.counters[index * 2 + 1] = read64(row, at + Member.BYTES);
     }
+    if (this.hasComments) this.comments[index] = row[at + Member.COMMENT];
     if (!this.hasSkbinfo) return;
-    const has = (row[at + Member.FLAGS] & MemberFlag.HAS_SKBINFO) !== 0;
+    const has = (flags & MemberFlag.HAS_SKBINFO) !== 0;
     for (let i = 0; i < SKB_WORDS; i++) this.skb[index * SKB_WORDS + i] = has ? row[at + Member.SKB_MARK + i] : 0;
   }
 
@@ -80,6 +102,7 @@ export class MemberExtensions {
       this.counters[to * 2] = this.counters[from * 2];
       this.counters[to * 2 + 1] = this.counters[from * 2 + 1];
     }
+    if (this.hasComments) this.comments[to] = this.comments[from];
     if (!this.hasSkbinfo) return;
     for (let i = 0; i < SKB_WORDS; i++) this.skb[to * SKB_WORDS + i] = this.skb[from * SKB_WORDS + i];
   }
@@ -110,7 +133,9 @@ export class MemberExtensions {
     if (this.hasCounters) {
       write64(row, at + Member.PACKETS, this.counters[index * 2]);
       write64(row, at + Member.BYTES, this.counters[index * 2 + 1]);
+      row[at + Member.FLAGS] |= MemberFlag.HAS_PACKETS | MemberFlag.HAS_BYTES;
     }
+    if (this.hasComments) row[at + Member.COMMENT] = this.comments[index];
     if (!this.hasSkbinfo) return;
     row[at + Member.FLAGS] |= MemberFlag.HAS_SKBINFO;
     for (let i = 0; i < SKB_WORDS; i++) row[at + Member.SKB_MARK + i] = this.skb[index * SKB_WORDS + i];

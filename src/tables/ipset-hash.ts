@@ -58,8 +58,10 @@ export interface HashOptions extends ExtensionOptions {
   /** 4 or 6. */
   family: number;
   maxElements?: number | undefined;
-  /** Of hash:ip: addresses count up to this length. */
+  /** Of hosts: the packets' addresses count up to this length; rows are taken as they are. */
   netmask?: number | undefined;
+  /** Likewise, these bits. */
+  bitmask?: readonly number[] | undefined;
   /** Of hash:ip,mark. */
   markmask?: number | undefined;
   forceAdd?: boolean | undefined;
@@ -75,7 +77,7 @@ function maskOf(length: number): number {
 
 export class HashSet {
   readonly dimensions: number;
-  readonly extensions: MemberExtensions;
+  extensions: MemberExtensions;
   size = 0;
   private readonly parts: number;
   private readonly words: number;
@@ -83,6 +85,8 @@ export class HashSet {
   private readonly keyWords: number;
   private readonly hostLength: number;
   private readonly maxElements: number;
+  /** What counts of packets' first addresses. */
+  private readonly mask: Int32Array;
   private capacity: number;
   private buckets: Int32Array;
   private rows: Int32Array;
@@ -105,6 +109,7 @@ export class HashSet {
     this.width = Row.KEY + this.keyWords;
     this.dimensions = dimensionsOf(this.parts);
     this.maxElements = options.maxElements ?? 65_536;
+    this.mask = maskOfOptions(options);
     this.capacity = Math.min(this.maxElements, FIRST_CAPACITY);
     this.buckets = new Int32Array(bucketsFor(this.capacity));
     this.rows = new Int32Array((this.capacity + 1) * this.width);
@@ -152,8 +157,7 @@ export class HashSet {
   }
 
   private lengthOf(row: Int32Array, at: number): number {
-    if ((this.parts & Part.NET) !== 0) return row[at + Member.LENGTH];
-    return this.options.netmask ?? this.hostLength;
+    return (this.parts & Part.NET) !== 0 ? row[at + Member.LENGTH] : this.hostLength;
   }
 
   private secondLengthOf(row: Int32Array, at: number): number {
@@ -219,6 +223,7 @@ export class HashSet {
     for (let i = 0; i < this.keyWords; i++) rows[start + Row.KEY + i] = $key[i];
     this.buckets[bucket] = index;
     this.size++;
+    this.extensions.clear(index);
     if ((this.parts & Part.NET) !== 0) this.countLength(length);
     if ((this.parts & Part.SECOND_NET) !== 0) this.countSecondLength(secondLength);
     return index;
@@ -310,13 +315,15 @@ export class HashSet {
     return isExpired ? SetAnswer.ABSENT : SetAnswer.DONE;
   }
 
-  /** As `ipset test`: a whole address is looked for in all nets, a net only as such. */
+  /** As `ipset test`: a whole address is looked for in all nets, a net only as such; with NOMATCH what says so is looked for. */
   test(row: Int32Array, at: number, clock: number): boolean {
     const isHost = row[at + Member.LENGTH] === this.hostLength;
     const isSecondHost = (this.parts & Part.SECOND_NET) === 0 || row[at + Member.SECOND_LENGTH] === this.hostLength;
     const hasNets = (this.parts & (Part.NET | Part.SECOND_NET)) !== 0;
     const index = hasNets && isHost && isSecondHost ? this.findNet(row, at, clock) : this.findExactly(row, at, clock);
-    return index > 0 && (this.rows[index * this.width + Row.FLAGS] & MemberFlag.NOMATCH) === 0;
+    if (index === 0) return false;
+    const asked = row[at + Member.FLAGS] & MemberFlag.NOMATCH;
+    return (this.rows[index * this.width + Row.FLAGS] & MemberFlag.NOMATCH) === asked;
   }
 
   private findExactly(row: Int32Array, at: number, clock: number): number {
@@ -383,6 +390,7 @@ export class HashSet {
     $member[Member.LENGTH] = this.hostLength;
     $member[Member.SECOND_LENGTH] = this.hostLength;
     if ((parts & Part.ADDRESS) !== 0) copyAddress(Member.ADDRESS, question, word++);
+    for (let i = 0; i < this.words; i++) $member[Member.ADDRESS + i] &= this.mask[i];
     if ((parts & Part.PORT) !== 0 && !copyPort(question, word++)) return false;
     if ((parts & Part.SECOND) !== 0) copyAddress(Member.SECOND, question, word++);
     if ((parts & Part.LINK) !== 0 && !copyLink(question, word++)) return false;
@@ -415,9 +423,12 @@ export class HashSet {
 
   // --- the whole --------------------------------------------------------------------------------
 
+  /** However many there were: the arrays begin anew. */
   flush(): void {
-    this.buckets.fill(0);
-    this.rows.fill(0, 0, this.end * this.width);
+    this.capacity = Math.min(this.maxElements, FIRST_CAPACITY);
+    this.buckets = new Int32Array(bucketsFor(this.capacity));
+    this.rows = new Int32Array((this.capacity + 1) * this.width);
+    this.extensions = new MemberExtensions(this.options, this.capacity + 1);
     this.end = 1;
     this.free = 0;
     this.hand = 1;
@@ -441,6 +452,10 @@ export class HashSet {
     }
     this.written = written;
     return index < this.end ? index : 0;
+  }
+
+  get bytes(): number {
+    return this.rows.byteLength + this.buckets.byteLength + this.extensions.bytes;
   }
 
   /** Members that `page` wrote last. */
@@ -476,6 +491,10 @@ export class HashSet {
     }
     this.extensions.read(index, into, at, clock);
   }
+}
+
+function maskOfOptions({ netmask = 128, bitmask }: HashOptions): Int32Array {
+  return Int32Array.from([0, 1, 2, 3], (i) => bitmask?.[i] ?? maskOf(netmask - 32 * i));
 }
 
 function dimensionsOf(parts: number): number {

@@ -6,7 +6,7 @@ import { type ExtensionOptions, MemberExtensions } from './ipset-extensions.js';
 import { Member, MemberPlace, type MemberQuestion, SetAnswer } from './ipset-member.js';
 
 export interface ListOptions extends ExtensionOptions {
-  /** Members at most; the kernel's default is 8. */
+  /** Members that there is room for at first. As in the kernel it is no limit. */
   size?: number | undefined;
 }
 
@@ -22,7 +22,7 @@ export class ListSet {
   readonly extensions: MemberExtensions;
   size = 0;
   written = 0;
-  private readonly sets: Int32Array;
+  private sets: Int32Array;
 
   constructor(
     options: ListOptions,
@@ -54,13 +54,25 @@ export class ListSet {
       this.extensions.setByRow(known, row, at, clock);
       return SetAnswer.DONE;
     }
-    if (this.size === this.sets.length) return SetAnswer.FULL;
+    if (this.size === this.sets.length) this.grow();
     const index = place === MemberPlace.LAST ? this.size : place === MemberPlace.BEFORE ? reference : reference + 1;
     for (let i = this.size; i > index; i--) this.move(i, i - 1);
     this.sets[index] = row[at + Member.SET];
+    this.extensions.clear(index);
     this.extensions.setByRow(index, row, at, clock);
     this.size++;
     return SetAnswer.DONE;
+  }
+
+  private grow(): void {
+    const sets = new Int32Array(this.sets.length * 2);
+    sets.set(this.sets);
+    this.sets = sets;
+    this.extensions.grow(sets.length);
+  }
+
+  get bytes(): number {
+    return this.sets.byteLength + this.extensions.bytes;
   }
 
   private move(to: number, from: number): void {

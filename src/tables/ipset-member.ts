@@ -31,6 +31,8 @@ export const enum Member {
   SET = 26,
   PLACE = 27,
   REFERENCE = 28,
+  /** Number that the control plane has given its comment, 0 = it has none. */
+  COMMENT = 29,
   SHIFT = 5,
   WORDS = 32,
 }
@@ -45,6 +47,9 @@ export const enum MemberFlag {
   HAS_MAC = 4,
   /** Of hash: it has skbinfo words of its own. */
   HAS_SKBINFO = 8,
+  /** Its counters are told: what is written anew keeps its own without. */
+  HAS_PACKETS = 16,
+  HAS_BYTES = 32,
 }
 
 export const enum MemberPlace {

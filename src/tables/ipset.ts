@@ -36,8 +36,10 @@ export interface SetOptions {
   timeout?: number | undefined;
   counters?: boolean | undefined;
   skbinfo?: boolean | undefined;
+  comments?: boolean | undefined;
   maxElements?: number | undefined;
   netmask?: number | undefined;
+  bitmask?: readonly number[] | undefined;
   markmask?: number | undefined;
   forceAdd?: boolean | undefined;
   first?: number | undefined;
@@ -134,6 +136,17 @@ export class IpSets implements SetMembers {
     return rows.length >> Member.SHIFT;
   }
 
+  /** As addAll. */
+  deleteAll(number: number, rows: Int32Array, ignoresAbsent: boolean, now: number): number {
+    for (let at = 0; at < rows.length; at += Member.WORDS) {
+      this.answer = this.delete(number, rows, at, now);
+      if (this.answer === SetAnswer.ABSENT && ignoresAbsent) continue;
+      if (this.answer !== SetAnswer.DONE) return at >> Member.SHIFT;
+    }
+    this.answer = SetAnswer.DONE;
+    return rows.length >> Member.SHIFT;
+  }
+
   answer: SetAnswer = SetAnswer.DONE;
 
   has(number: number, row: Int32Array, at: number, now: number): boolean {
@@ -143,6 +156,11 @@ export class IpSets implements SetMembers {
   /** Members of a set, some of which may have expired. */
   size(number: number): number {
     return this.sets[number]?.size ?? 0;
+  }
+
+  /** Of memory. */
+  bytes(number: number): number {
+    return this.sets[number]?.bytes ?? 0;
   }
 
   /**
@@ -173,7 +191,7 @@ export class IpSets implements SetMembers {
     const set = this.sets[number];
     if (set === undefined || question.dimensions < set.dimensions) return false;
     if (set instanceof ListSet || set instanceof BitmapSet) return set instanceof ListSet || this.isFamily(number);
-    return this.options[number]?.family === question.family;
+    return this.options[number]?.type === SetType.HASH_MAC || this.options[number]?.family === question.family;
   }
 
   /** bitmap:port is of both families. */

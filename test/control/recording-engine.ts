@@ -14,6 +14,8 @@ class RecordingEngine {
     counters: new Float64Array((MAX_LINKS + 1) << Counter.SHIFT),
     drops: new Float64Array((MAX_LINKS + 1) * DropReason.COUNT),
     totals: new Float64Array(Total.COUNT),
+    rules: new Float64Array(1024),
+    policies: new Float64Array(256),
   };
 
   post(calls: Call[]): void {
@@ -28,7 +30,7 @@ class RecordingEngine {
     this.calls.push(...calls);
     return calls.map((call) => {
       if (call[0] === 'stations') return NO_STATIONS;
-      return call[0] === 'openEndpoint' ? true : this.neighbours.answer(call);
+      return call[0] === 'openEndpoint' || call[0] === 'hasRuleRoom' ? true : this.neighbours.answer(call);
     });
   }
 

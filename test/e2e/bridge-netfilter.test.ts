@@ -72,6 +72,9 @@ function talk(from: number, other: number, ends = between(from, other)): Sent[] 
 
 const EVERYBODY = [...talk(0, 1), ...talk(0, 2), ...talk(1, 2), ...talk(2, 0)];
 
+/** Of which no two need the same port once they have the same source: the port to choose instead is left to chance. */
+const FROM_ONE = [...talk(0, 1), ...talk(0, 2)];
+
 /** A datagram of 1600 bytes in two frames. */
 function fragments(from: number, other: number): Sent[] {
   const ends = between(from, other);
@@ -152,12 +155,12 @@ const CASES: Case[] = [
   {
     title: 'MASQUERADE',
     rules: rulesOf({ nat: '-A POSTROUTING -p tcp -j MASQUERADE\n-A POSTROUTING -o br0 -p udp -j MASQUERADE' }),
-    steps: [EVERYBODY],
+    steps: [FROM_ONE],
   },
   {
     title: 'SNAT',
     rules: rulesOf({ nat: '-A POSTROUTING -o br0 -p tcp -j SNAT --to-source 10.0.0.1' }),
-    steps: [EVERYBODY],
+    steps: [FROM_ONE],
   },
   {
     title: 'DNAT to another host of the bridge',

@@ -143,6 +143,16 @@ function expectScene(out: string): void {
   expect(out).not.toContain('✗');
 }
 
+/** The scenes whose hosts are inside Sluice. */
+function expectInside(out: string): void {
+  expect(out).toContain('From 10.1.0.1 icmp_seq=1 Frag needed and DF set (mtu = 1300)');
+  expect(out).toMatch(/NAT +source 192\.168\.1\.2 → 203\.0\.113\.1\n/);
+  expect(out).toMatch(/NAT +destination 203\.0\.113\.1:53 → 192\.168\.1\.2:5353\n/);
+  expect(out).toMatch(/dport=53 \[UNREPLIED\] src=192\.168\.1\.2 dst=203\.0\.113\.9 sport=5353 /);
+  expect(out).toMatch(/result +it is dropped\n/);
+  expect(out).toMatch(/ 1 +60 DROP .*tcp dpt:22\n/);
+}
+
 function expectComparison(out: string): void {
   expect(out).toMatch(/TCP a → b, one stream +[\d.]+ Gb\/s +[\d.]+ Gb\/s +\d+\.\d\d\n/);
   expect(out).toMatch(/64-byte frames a → b +[\d.]+ Mpps +[\d.]+ Mpps +\d+\.\d\d\n/);
@@ -156,6 +166,7 @@ describe('on the kernel', () => {
     expect(ms).toBeLessThan(LIMIT_MS);
     expectScene(out);
     expectComparison(out);
+    expectInside(out);
     // Into a pipe: neither colours nor a live line.
     expect(out).not.toContain(ESCAPE);
     expect(out).not.toContain('\r');
@@ -170,6 +181,7 @@ describe('on the kernel', () => {
     expect(out).toMatch(/^No privilege: .+ Trying again in a user namespace\.\n/);
     expectScene(out);
     expectComparison(out);
+    expectInside(out);
     await run.expectGone();
   });
 
@@ -199,6 +211,7 @@ describe('on memory ports', () => {
     expect(out).toMatch(/^No privilege: .+\nNo user namespace: .+\n/);
     expect(out).toContain('On the real kernel this demo needs root');
     expectScene(out);
+    expectInside(out);
     expect(out).toContain('Everything worked.');
   });
 
@@ -224,6 +237,7 @@ describe('on memory ports', () => {
     expect(out).toContain(`${ESCAPE}[32m✓${ESCAPE}[0m`);
     expect(remains(out)).not.toContain(ESCAPE);
     expectScene(remains(out));
+    expectInside(remains(out));
   });
 });
 

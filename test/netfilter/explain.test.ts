@@ -9,8 +9,8 @@ import { Hook } from '../../src/netfilter/rule.js';
 import { Conf4, Conf6 } from '../../src/route/conf.js';
 import { H0, H1, R0, R1, talkative } from '../route/stack.js';
 import { icmp, ip4, ip6, pattern, tcp, udp } from '../support/packets.js';
-import { Ruled } from '../support/ruled.js';
 import type { Router } from '../support/router.js';
+import { Ruled } from '../support/ruled.js';
 
 const [A, B] = ['10.0.0.9', '10.0.1.9'];
 const SYN = 0x02;
@@ -31,7 +31,7 @@ async function stand(rules: string): Promise<Stand> {
 }
 
 function segment(flags = SYN, sport = 1000, dport = 80, sequence = 0, acknowledged = 0): Uint8Array {
-  const payload = tcp(A, B, sport, dport, { flags, sequence, acknowledged });
+  const payload = tcp(A, B, sport, dport, { flags, sequence, acknowledgement: acknowledged });
   return ip4({ to: R0, from: H0, source: A, destination: B, protocol: 6, payload });
 }
 
@@ -55,21 +55,34 @@ function way({ steps, end, reason }: Walk): string[] {
   return [...words, reason === DropReason.NONE ? end : DROP_NAME[reason as Exclude<DropReason, 0 | DropReason.COUNT>]];
 }
 
+/** Typed arrays as text, which compares fast. */
+function packed(value: unknown): unknown {
+  if (ArrayBuffer.isView(value))
+    return Buffer.from(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)).toString('base64');
+  if (Array.isArray(value)) return value.map(packed);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, packed(part)]));
+}
+
 /** All that a packet could have changed. */
 async function everything({ router, ruled }: Stand): Promise<unknown> {
   const { inet, netfilter, links, arena } = router.dataplane;
   const { conntrack, rules } = netfilter;
+  // The flow of a packet that was dropped before may still be in its row.
+  conntrack.timers(router.now);
   const rows = new Int32Array(FlowRow.WORDS * 64);
   const flows: Int32Array[] = [];
   for (let cursor = 0, isDone = false; !isDone; isDone = cursor === 0) {
     cursor = conntrack.page(0, cursor, 1 << 20, router.now, rows);
     for (let i = 0; i < conntrack.pageRows; i++) flows.push(rows.slice(i * FlowRow.WORDS, (i + 1) * FlowRow.WORDS));
   }
-  return {
+  return packed({
     saved: [await ruled.save(), await ruled.save('ip6tables')],
     flows,
     words: conntrack.flows.map(({ words, end, width }) =>
-      Array.from({ length: end }, (_, i) => words.slice(i * width, (i + 1) * width)).filter((row) => row[Flow.KIND] !== 0),
+      Array.from({ length: end }, (_, i) => words.slice(i * width, (i + 1) * width)).filter(
+        (row) => row[Flow.KIND] !== 0,
+      ),
     ),
     sizes: conntrack.flows.map(({ size }) => size),
     tuples: conntrack.tables.map(({ size }) => size),
@@ -87,7 +100,7 @@ async function everything({ router, ruled }: Stand): Promise<unknown> {
     hooks: inet.hooks === netfilter,
     isOn: netfilter.isOn.slice(0, 4),
     settings: [inet.conf.link4.slice(0, 512), inet.conf.all4.slice(0, 64), inet.conf.all6.slice(0, 64)],
-  };
+  });
 }
 
 /** Tries frames out and holds that everything is as it was. */
@@ -151,7 +164,15 @@ describe('the walk', () => {
 
   it('holds fragments, where flows are tracked', async () => {
     const where = await stand('iptables -A FORWARD -m conntrack --ctstate NEW -j ACCEPT');
-    const frame = ip4({ to: R0, from: H0, source: A, destination: B, protocol: 17, payload: pattern(16), fragment: 0x2000 });
+    const frame = ip4({
+      to: R0,
+      from: H0,
+      source: A,
+      destination: B,
+      protocol: 17,
+      payload: pattern(16),
+      fragment: 0x2000,
+    });
     const [walk] = await tryAll(where, [['e0', frame]]);
     expect(walk.end).toBe('held');
   });
@@ -176,7 +197,7 @@ describe('established flows', () => {
         source: B,
         destination: '10.0.1.1',
         protocol: 6,
-        payload: tcp(B, '10.0.1.1', 80, 1000, { flags: 0x12, sequence: 500, acknowledged: 1 }),
+        payload: tcp(B, '10.0.1.1', 80, 1000, { flags: 0x12, sequence: 500, acknowledgement: 1 }),
       }),
     );
     const walks = await tryAll(where, [
@@ -246,7 +267,9 @@ describe('the one change', () => {
       DropReason.RULE,
       DropReason.POLICY,
     ]);
-    const kinds = walks.map(({ remedies }) => remedies.map((change) => (change.kind === 'rule' ? change.rule : change.kind)));
+    const kinds = walks.map(({ remedies }) =>
+      remedies.map((change) => (change.kind === 'rule' ? change.rule : change.kind)),
+    );
     expect(kinds).toEqual([[1], [2], [], ['policy']]);
   });
 
@@ -263,7 +286,14 @@ describe('the one change', () => {
     expect(off.remedies).toMatchObject([{ kind: 'setting', sysctl: 'net.ipv4.ip_forward', value: 1 }]);
     expect([lost.reason, lost.remedies]).toEqual([DropReason.FORWARDING_OFF, []]);
     conf.set('link4', e0, Conf4.FORWARDING, 1);
-    const spoofed = ip4({ to: R0, from: H0, source: '10.0.1.77', destination: B, protocol: 17, payload: udp('10.0.1.77', B, 1, 2, pattern(4)) });
+    const spoofed = ip4({
+      to: R0,
+      from: H0,
+      source: '10.0.1.77',
+      destination: B,
+      protocol: 17,
+      payload: udp('10.0.1.77', B, 1, 2, pattern(4)),
+    });
     const [filtered] = await tryAll(where, [['e0', spoofed]]);
     expect(filtered.reason).toBe(DropReason.RP_FILTER);
     expect(filtered.remedies).toMatchObject([{ kind: 'setting', sysctl: 'net.ipv4.conf.%.rp_filter', value: 0 }]);
@@ -272,7 +302,14 @@ describe('the one change', () => {
   it('knows IPv6', async () => {
     const where = await stand('ip6tables -A FORWARD -p udp -j DROP');
     const payload = udp('2001:db8::9', '2001:db8:1::9', 5, 6, pattern(8));
-    const frame = ip6({ to: R0, from: H0, source: '2001:db8::9', destination: '2001:db8:1::9', nextHeader: 17, payload });
+    const frame = ip6({
+      to: R0,
+      from: H0,
+      source: '2001:db8::9',
+      destination: '2001:db8:1::9',
+      nextHeader: 17,
+      payload,
+    });
     const [walk] = await tryAll(where, [['e0', frame]]);
     expect(walk.remedies).toMatchObject([{ kind: 'rule', rule: 1 }]);
     where.router.dataplane.inet.conf.set('all6', 0, Conf6.FORWARDING, 0);
@@ -286,11 +323,136 @@ describe('packets made here', () => {
     const where = await stand('iptables -A OUTPUT -p icmp -j DROP');
     const { inet, netfilter } = where.router.dataplane;
     const explainer = new Explainer(inet, netfilter);
-    const bytes = ip4({ to: R0, from: H0, source: '10.0.1.1', destination: B, protocol: 1, payload: icmp(8, 0, 0x10001, pattern(8)) }).slice(14);
+    const bytes = ip4({
+      to: R0,
+      from: H0,
+      source: '10.0.1.1',
+      destination: B,
+      protocol: 1,
+      payload: icmp(8, 0, 0x10001, pattern(8)),
+    }).slice(14);
     const before = await everything(where);
     const walk = explainer.send(0, bytes, where.router.now);
     expect(await everything(where)).toEqual(before);
     expect(walk.steps[0]).toMatchObject({ kind: 'hook', hook: Hook.OUTPUT, out: where.router.link('e1') });
     expect([walk.end, walk.remedies.length]).toEqual(['dropped', 1]);
+  });
+});
+
+describe('what is foretold', () => {
+  const RULES = `
+    iptables -t raw -A PREROUTING -p udp --dport 9 -j CT --notrack
+    iptables -t mangle -A PREROUTING -m ttl --ttl-lt 3 -j MARK --set-mark 5
+    iptables -t nat -A PREROUTING -i e0 -p tcp --dport 8080 -j DNAT --to-destination 10.0.1.9:80
+    iptables -t nat -A POSTROUTING -o e1 -j MASQUERADE
+    iptables -N limited
+    iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP
+    iptables -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+    iptables -A FORWARD -p udp --dport 7 -j REJECT
+    iptables -A FORWARD -p tcp --dport 7 -j REJECT --reject-with tcp-reset
+    iptables -A FORWARD -m mark --mark 5 -j RETURN
+    iptables -A FORWARD -j limited
+    iptables -A limited -m limit --limit 1/hour --limit-burst 40 -j ACCEPT
+    iptables -A limited -m statistic --mode nth --every 2 --packet 0 -j DROP
+    iptables -A limited -m recent --name seen --rcheck --hitcount 3 -j DROP
+    iptables -A limited -m recent --name seen --set
+    iptables -A INPUT -p icmp -j DROP
+    iptables -A OUTPUT -p icmp -m statistic --mode nth --every 3 --packet 0 -j DROP
+    ip6tables -A FORWARD -p udp --dport 7 -j REJECT
+    ip6tables -A FORWARD -m conntrack --ctstate NEW -m limit --limit 1/hour --limit-burst 10 -j ACCEPT
+    ip6tables -P FORWARD DROP`;
+
+  let seed = 20_240_611;
+  const pick = <T>(list: readonly T[]): T => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return list[(seed >>> 8) % list.length];
+  };
+
+  function packet4(): [string, Uint8Array] {
+    const isBack = pick([true, false, false]);
+    const source = isBack ? B : pick([A, A, '10.0.0.10', '10.0.1.77', '127.0.0.1', '10.0.0.1']);
+    const destination = isBack
+      ? pick(['10.0.1.1', A])
+      : pick([B, B, '10.0.1.10', '10.0.0.1', '172.16.0.1', '172.17.0.1', '172.18.0.1', '9.9.9.9']);
+    const [sport, dport] = isBack
+      ? [pick([80, 7, 53]), pick([1000, 1001])]
+      : [pick([1000, 1001]), pick([80, 7, 53, 9, 8080])];
+    const flags = pick([0x02, 0x12, 0x10, 0x10, 0x11, 0x04]);
+    const transports: Array<[number, Uint8Array]> = [
+      [
+        6,
+        tcp(source, destination, sport, dport, {
+          flags,
+          sequence: pick([0, 1, 500, 0x7000_0000]),
+          acknowledgement: pick([1, 501]),
+        }),
+      ],
+      [17, udp(source, destination, sport, dport, pattern(pick([0, 8])))],
+      [1, icmp(pick([8, 0, 3]), 0, 0x10001, pattern(8))],
+      [132, pattern(12)],
+    ];
+    const [protocol, payload] = pick(transports);
+    const ends = isBack ? { to: R1, from: H1 } : { to: R0, from: H0 };
+    const ttl = pick([64, 64, 64, 2, 1]);
+    const fragment = pick([0, 0, 0, 0, 0x4000]);
+    return [isBack ? 'e1' : 'e0', ip4({ ...ends, source, destination, protocol, payload, ttl, fragment })];
+  }
+
+  function packet6(): [string, Uint8Array] {
+    const source = pick(['2001:db8::9', '2001:db8::a', 'fe80::1:9']);
+    const destination = pick(['2001:db8:1::9', '2001:db8:1::a', '2001:db8::1', '2001:db8:16::1', '2001:db8:18::1']);
+    const payload = udp(source, destination, 1000, pick([7, 53, 9]), pattern(8));
+    return ['e0', ip6({ to: R0, from: H0, source, destination, nextHeader: 17, payload })];
+  }
+
+  it('comes true', async () => {
+    const where = await stand(RULES);
+    const { router } = where;
+    const ends = new Map<string, number>();
+    for (let i = 0; i < 400; i++) {
+      const [link, frame] = pick([packet4, packet4, packet4, packet6])();
+      const [walk] = i % 10 === 0 ? await tryAll(where, [[link, frame]]) : [where.try(link, frame)];
+      const before = router.drops();
+      router.take('e0');
+      router.take('e1');
+      router.send(link, frame.slice());
+      const dropped = Object.entries(router.drops()).flatMap(([name, n]) => (n === (before[name] ?? 0) ? [] : name));
+      const sent = { e0: router.take('e0'), e1: router.take('e1') };
+      const said = walk.steps.filter(
+        (step) => step.kind === 'left' && step.answer > 0 && step.out !== router.link('lo'),
+      ).length;
+      const end = way(walk).at(-1) ?? '';
+      ends.set(end, (ends.get(end) ?? 0) + 1);
+      const story = JSON.stringify({ i, link, frame: Buffer.from(frame).toString('hex'), walk: way(walk), dropped });
+      if (walk.end === 'dropped') {
+        expect(dropped, story).toContain(end);
+        expect(sent.e0.length + sent.e1.length, story).toBe(said);
+      } else if (walk.end === 'left') {
+        expect(sent.e0.length + sent.e1.length, story).toBe(said + 1);
+        const nats = walk.steps.filter((step) => step.kind === 'nat' && step.answer === 0);
+        const last = nats.at(-1);
+        const [out] = router.nameOf(walk.out) === 'e0' ? sent.e0 : sent.e1;
+        if (last?.kind === 'nat') {
+          expect([[...out.slice(26, 30)].join('.'), [...out.slice(30, 34)].join('.')], story).toEqual([
+            last.after.source,
+            last.after.destination,
+          ]);
+        }
+      } else expect(walk.end, story).toBe('delivered');
+      router.now += 3;
+    }
+    // All kinds of ends have been met.
+    const wanted = [
+      'left',
+      'delivered',
+      'rule',
+      'policy',
+      'rejected',
+      'no_route',
+      'blackhole',
+      'martian_source',
+      'ttl_expired',
+    ];
+    for (const end of wanted) expect(ends.get(end) ?? 0, end).toBeGreaterThan(0);
   });
 });

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { Sequences } from '../../src/conntrack/sequences.js';
 import { Arena, type Frame, NONE, Slot, Vnet } from '../../src/core/arena.js';
-import { replaceText } from '../../src/netfilter/nat-text.js';
 import { Packet } from '../../src/core/packet.js';
+import { replaceText } from '../../src/netfilter/nat-text.js';
 import { adjustSequences } from '../../src/netfilter/seqadj.js';
 import { finish, fold, pseudo4, sumBytes } from '../../src/wire/checksum.js';
 import { read32, write16, write32 } from '../../src/wire/field.js';

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { CtInfo, UNTRACKED, Vnet } from '../../src/core/arena.js';
 import { CtFlag, Extension, NatFlag, NatRange } from '../../src/netfilter/ops.js';
 import type { ConntrackParts, NatParts } from '../../src/netfilter/parts.js';
-import { attach } from '../../src/netfilter/reset.js';
 import { Hook, TableId, Verdict } from '../../src/netfilter/rule.js';
 import { DEFAULT_TIMEOUT, Member, MemberFlag, SetType } from '../../src/tables/ipset.js';
 import { fold, pseudo4, sumBytes } from '../../src/wire/checksum.js';
@@ -312,7 +311,7 @@ describe('answers', () => {
     ]) {
       arena.flow[1] = 7;
       arena.flowInfo[1] = info;
-      attach(arena, 2, 1);
+      arena.attach(2, 1);
       expect([arena.flow[2], arena.flowInfo[2]]).toEqual([7, expected]);
     }
   });

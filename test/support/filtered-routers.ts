@@ -136,7 +136,8 @@ export class FilteredRouters {
             ),
           );
       }
-      for (const family of ['ipv4', 'ipv6'] as const) found.push(...(await this.flowDifferences(family, one.hideFlow)));
+      if (one.rules !== undefined) found.push(...(await this.flowDifferences('ipv4', one.hideFlow)));
+      if (one.rules6 !== undefined) found.push(...(await this.flowDifferences('ipv6', one.hideFlow)));
       found.push(...(await this.counterDifferences('iptables', one.rules, one.hideRule)));
       found.push(...(await this.counterDifferences('ip6tables', one.rules6, one.hideRule)));
       return found;
@@ -160,19 +161,7 @@ export class FilteredRouters {
   }
 
   private async load(tool: string, text?: string): Promise<void> {
-    if (text !== undefined) await this.routers.both(`${tool}-restore`, await this.partial(tool, text));
-  }
-
-  /* TEMPORARY */
-  private async partial(tool: string, text: string): Promise<string> {
-    if (process.env.TT_PARTIAL === undefined) return text;
-    const lines = text.split('\n');
-    for (;;) {
-      const { err, status } = await this.routers.runSluice(`${tool}-restore --test`, lines.join('\n'));
-      const line = Number(/line:? (\d+)/.exec(err)?.[1] ?? 0);
-      if (status === 0 || line === 0) return lines.join('\n');
-      console.log(`SKIPPED ${lines.splice(line - 1, 1)} :: ${err.split('\n')[0]}`);
-    }
+    if (text !== undefined) await this.routers.both(`${tool}-restore`, text);
   }
 
   /** Frames, answers, answers to those. */

@@ -130,11 +130,8 @@ function odd(random: Random, ends: Ends): Sent {
     case 2:
       return packet({ ...ends, protocol: 47, payload: Uint8Array.of(0, 0, 8, 0, 1, 2, 3, 4) }, 'GRE');
     case 3:
-      // Of IPv6, 51 is an extension header.
-      return packet(
-        { ...ends, protocol: pick(random, [50, is6 ? 253 : 51, 33, 136, 253]), payload: pattern(40) },
-        'other',
-      );
+      // Of IPv6, 51 is an extension header. The kernel has a stack for 136 (UDP-Lite), which says nothing.
+      return packet({ ...ends, protocol: pick(random, [50, is6 ? 253 : 51, 33, 253]), payload: pattern(40) }, 'other');
     default:
       return segment(ends, 1000 + random(8), pick(random, DPORTS), pick(random, STRAY), 77 + random(9));
   }

@@ -19,6 +19,7 @@ const TOOLS = {
   nft: ['nft', '--version'],
   iptables: ['iptables', '--version'],
   conntrack: ['conntrack', '--version'],
+  ipset: ['ipset', '--version'],
   python3: ['python3', '--version'],
   setpriv: ['setpriv', '--version'],
   unshare: ['unshare', '--version'],

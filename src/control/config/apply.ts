@@ -7,8 +7,9 @@
  *    carried out: what was only changed is as it was, a TAP that was deleted is a new device of the same description.
  */
 import { SluiceError } from '../../core/errors.js';
-import type { ChangeNeighbour, ChangeRule, ConfigInfo, Done } from '../api.js';
+import type { ChangeNeighbour, ChangeRule, ConfigInfo, Done, ToolOutcome } from '../api.js';
 import { type Config, type DataplaneConfig, isSame, placeOf, present } from './model.js';
+import { isOfNetfilter, netfilterKey, refusalOf } from './netfilter.js';
 import { type Planned, planOf, remade } from './plan.js';
 import { type Machine, preflight, thisMachine } from './preflight.js';
 import { type ConfigFile, readConfig } from './reader.js';
@@ -74,6 +75,7 @@ function pathOf(request: Planned, config: Config): Path {
   if (request.op === 'fdb.del') return [...place, 'fdb'];
   if (request.op === 'netns.add') return ['namespaces', request.name];
   if (request.op === 'sysctl.set') return [...place, 'sysctl', request.key];
+  if (isOfNetfilter(request)) return [...place, netfilterKey(request)];
   if (request.op === 'route.change') return [...place, ...listPath('routes', routeNumber(request, config))];
   const kind = kindOfRequest(request.op);
   if (kind !== undefined && 'dev' in request) return [...place, kind, String(request.dev)];
@@ -111,6 +113,14 @@ function routeNumber({ ns, route }: Extract<Planned, { op: 'route.change' }>, { 
   return own.findIndex((wanted) => isSame(wanted, present({ ...route, space: ns })));
 }
 
+async function executed(request: Planned, running: Running): Promise<Done | undefined> {
+  const done = await running.execute(request);
+  if (!isOfNetfilter(request)) return done as Done | undefined;
+  const refusal = refusalOf(done as ToolOutcome);
+  if (refusal === undefined) return undefined;
+  throw new SluiceError('EINVAL', `cannot load ${netfilterKey(request)}: ${refusal}`);
+}
+
 async function carryOut(
   plan: Planned[],
   running: Running,
@@ -119,7 +129,7 @@ async function carryOut(
   const warnings: string[] = [];
   for (const request of plan) {
     try {
-      const done = (await running.execute(request)) as Done | undefined;
+      const done = await executed(request, running);
       warnings.push(...(done?.warnings ?? []));
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;

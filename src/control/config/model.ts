@@ -11,6 +11,7 @@ import type { AddLink, BridgeOptions, BridgePortOptions, FdbEntry, StormLimits, 
 import type { LinkKind } from '../link.js';
 import type { AddressConfig, RouteConfig, SysctlConfig } from './inet.js';
 import type { NeighbourConfig } from './neighbours.js';
+import type { NetfilterConfig } from './netfilter.js';
 import type { RuleConfig } from './rules.js';
 import type { ServiceConfig } from './services.js';
 
@@ -54,6 +55,7 @@ export interface Config {
   rules?: RuleConfig[];
   neighbours?: NeighbourConfig[];
   services?: ServiceConfig[];
+  netfilter?: NetfilterConfig[];
   sysctls?: SysctlConfig[];
 }
 

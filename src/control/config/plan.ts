@@ -9,7 +9,7 @@
  * - What the target does not have is deleted. A port's address that the target does not say may be any: it stays.
  *
  * Order: services, rules, neighbours, routes and addresses that nobody wants; deletions, of links, then of namespaces; new
- * namespaces and their sysctls; links that are to be down; additions, which open devices and so are what can fail, bridges first;
+ * namespaces, their sysctls and netfilter, so that no link is up without its rules; links that are to be down; additions, which open devices and so are what can fail, bridges first;
  * changes and masters; sysctls of links; port options; stations; addresses; links up; routes; rules, which might hide a gateway
  * from a route; neighbours; services.
  */
@@ -36,6 +36,7 @@ import {
   usualMtu,
 } from './model.js';
 import { neighbourChanges } from './neighbours.js';
+import { netfilterChanges } from './netfilter.js';
 import { ruleChanges } from './rules.js';
 import { serviceChanges } from './services.js';
 
@@ -379,6 +380,7 @@ export function planOf(said: Config, current: Config): Planned[] {
     ...namespaces.gone,
     ...namespaces.fresh,
     ...sysctls.filter((one) => !isOfLink(one)).map(sysctl),
+    ...netfilterPlan(target, current),
     ...downs.map(({ space, name }) => inSpace(space, { op: 'link.set', name, up: false })),
     ...added.map((link) => addition(link, wanted)),
     ...changes,
@@ -420,6 +422,12 @@ function restPlan(
     gone: plans.toReversed().flatMap((plan) => requests(plan.gone)),
     fresh: plans.flatMap((plan) => requests(plan.fresh)),
   };
+}
+
+function netfilterPlan(target: Config, current: Config): Planned[] {
+  const spaces = new Set([undefined, ...(target.namespaces ?? [])]);
+  const still = (current.netfilter ?? []).filter(({ space }) => spaces.has(space));
+  return netfilterChanges(still, target.netfilter ?? []).map(({ space, request }) => inSpace(space, request));
 }
 
 function touchedBy(request: Planned): string {

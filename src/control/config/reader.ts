@@ -19,6 +19,8 @@ import {
   type StationConfig,
 } from './model.js';
 import { neighbourOf, type RawNeighbour } from './neighbours.js';
+import { netfilterOf, type RawNetfilter } from './netfilter.js';
+import type { TextProblem } from './rule-text.js';
 import { type RawRule, ruleOf } from './rules.js';
 import { SCHEMA } from './schema.js';
 import { type RawServices, servicesOf } from './services.js';
@@ -69,7 +71,7 @@ interface RawRoute
   hoplimit?: number;
 }
 
-interface RawSpace extends RawServices {
+interface RawSpace extends RawServices, RawNetfilter {
   links?: Record<string, RawLink> | null;
   fdb?: Array<Omit<StationConfig, 'state'> & Partial<StationConfig>> | null;
   routes?: RawRoute[] | null;
@@ -216,6 +218,7 @@ function spaceOf(
   space: string | undefined,
   keys: (section: string) => string[],
   locate: Locate,
+  report: (key: string, problem: TextProblem) => void,
 ): Required<Omit<Config, 'dataplane' | 'namespaces'>> {
   const links = keys('links').map((name) => linkOf(name, space, raw.links?.[name] as RawLink, locate));
   const bridges = new Set(links.filter(({ kind }) => kind === 'bridge').map(({ name }) => name));
@@ -231,7 +234,8 @@ function spaceOf(
   const neighbours = (raw.neighbours ?? []).map((neighbour) => neighbourOf(neighbour, space));
   const services = servicesOf(raw, space, keys);
   const sysctls = keys('sysctl').map((key) => normalSysctl(present({ space, key, value: String(raw.sysctl?.[key]) })));
-  return { links, fdb, routes, rules, neighbours, services, sysctls };
+  const netfilter = netfilterOf(raw, space, report);
+  return { links, fdb, routes, rules, neighbours, services, sysctls, netfilter };
 }
 
 function configOfFile(file: RawFile, source: Source, locate: Locate): Config {
@@ -239,9 +243,10 @@ function configOfFile(file: RawFile, source: Source, locate: Locate): Config {
   const spaces = [undefined, ...namespaces].map((space) => {
     const place = placeOf(present({ space }));
     const raw = space === undefined ? file : (file.namespaces?.[space] ?? {});
-    return spaceOf(raw, space, (section) => source.keys(...place, section), locate);
+    const report = (key: string, { line, text }: TextProblem): void => source.textProblem([...place, key], line, text);
+    return spaceOf(raw, space, (section) => source.keys(...place, section), locate, report);
   });
-  const sections = (['routes', 'rules', 'neighbours', 'services', 'sysctls'] as const)
+  const sections = (['routes', 'rules', 'neighbours', 'services', 'sysctls', 'netfilter'] as const)
     .map((key) => [key, spaces.flatMap((space): unknown[] => space[key])] as const)
     .filter(([, list]) => list.length > 0);
   const dataplane = { ...file.dataplane };

@@ -447,6 +447,11 @@ function services(title: string, description: string, options: string): Schema {
   };
 }
 
+function rules(family: string, tool: string): Schema {
+  const description = `${family} rules of netfilter: all of them, as ${tool}-save prints them; comments and counters are left out.`;
+  return text('the text of an iptables-save', description, '"*filter\\n-A INPUT -j DROP\\nCOMMIT\\n"');
+}
+
 const SPACE: Record<string, Schema> = {
   sysctl: ref('sysctl'),
   links: ref('links'),
@@ -457,6 +462,14 @@ const SPACE: Record<string, Schema> = {
   dhcp_servers: ref('dhcp_servers'),
   dhcp_clients: ref('dhcp_clients'),
   radv: ref('radv'),
+  ipset: text(
+    'the text of an ipset save',
+    'IP sets that rules name, as "ipset save" prints them: create and add.',
+    '"create web hash:ip\\nadd web 10.0.0.2\\n"',
+  ),
+  iptables: rules('IPv4', 'iptables'),
+  ip6tables: rules('IPv6', 'ip6tables'),
+  iptables_lax: onOff('Rules that have no meaning here (owner, cgroup, …) are loaded as never matching.', false),
 };
 
 function when(type: string): Schema {

@@ -139,6 +139,15 @@ export class Source {
     this.problems.push({ path, line: this.line(path), text });
   }
 
+  /** At a line (from 1) of a text; of one that is not a block (`KEY: |`), where it begins. */
+  textProblem(path: Path, line: number, text: string): void {
+    let node = this.document.contents as Node | null;
+    for (const part of path) [, node] = this.step(node, part);
+    const value = this.resolved(node);
+    const isBlock = isScalar(value) && (value.type === 'BLOCK_LITERAL' || value.type === 'BLOCK_FOLDED');
+    this.problems.push({ path, line: this.line(path) + (isBlock ? line : 0), text });
+  }
+
   /** Throws the first problem of the file, if there is one. */
   throwFirst(verb: string): void {
     const [first] = this.problems.sort((a, b) => a.line - b.line);

@@ -30,6 +30,7 @@ import {
   type StationConfig,
 } from './model.js';
 import { neighboursOf } from './neighbours.js';
+import type { NetfilterConfig } from './netfilter.js';
 import { rulesOf } from './rules.js';
 import { servicesFrom } from './services.js';
 
@@ -174,6 +175,8 @@ export interface BuiltInet {
   /** The requests that would make them anew. */
   services: Array<{ space?: string; services: EndpointRequest[] }>;
   sysctls: SysctlConfig[];
+  /** What iptables, ip6tables and ipset would save. */
+  netfilter?: NetfilterConfig[];
 }
 
 export const NO_INET: BuiltInet = {
@@ -193,7 +196,15 @@ function isSaid(link: LinkConfig): boolean {
   return kind !== 'lo' || Object.keys(rest).length > 0;
 }
 
-function inetOf({ namespaces, routes, rules, neighbours, services, sysctls }: BuiltInet): Partial<Config> {
+function inetOf({
+  namespaces,
+  routes,
+  rules,
+  neighbours,
+  services,
+  sysctls,
+  netfilter = [],
+}: BuiltInet): Partial<Config> {
   const sections: Record<string, unknown[]> = {
     namespaces,
     routes: routes.flatMap((one) => routesOf(one.routes, one.space)),
@@ -201,6 +212,7 @@ function inetOf({ namespaces, routes, rules, neighbours, services, sysctls }: Bu
     neighbours: neighbours.flatMap((one) => neighboursOf(one.neighbours, one.space)),
     services: services.flatMap((one) => servicesFrom(one.services, one.space)),
     sysctls,
+    netfilter,
   };
   return Object.fromEntries(Object.entries(sections).filter(([, list]) => list.length > 0));
 }

@@ -6,6 +6,7 @@ import type { NextHop } from '../api.js';
 import type { AddressConfig, RouteConfig } from './inet.js';
 import { type Config, type LinkConfig, present, type StationConfig } from './model.js';
 import { neighbourText } from './neighbours.js';
+import { NETFILTER_KEYS, netfilterText } from './netfilter.js';
 import { ruleText } from './rules.js';
 import { servicesText } from './services.js';
 
@@ -87,17 +88,20 @@ function stationText({ mac, dev, state, sticky }: StationConfig): object {
 const SHORT = new Set(['addr', 'storm', 'nexthops', 'pool', 'router', 'dns', 'search']);
 const LISTS = new Set(['fdb', 'routes', 'rules', 'neighbours', 'hosts', 'prefixes']);
 
+const TEXTS = new Set<string>(NETFILTER_KEYS);
+
 function keyText({ key }: Pair): string {
   return isScalar(key) ? String(key.value) : '';
 }
 
-/** Masks in hexadecimal; short lists, limits, stations and routes on one line. */
+/** Masks in hexadecimal; rules line by line; short lists, limits, stations and routes on one line. */
 function style(document: Document): void {
   visit(document, {
     Pair: (_, pair) => {
       const key = keyText(pair);
       if (SHORT.has(key) && (isSeq(pair.value) || isMap(pair.value))) pair.value.flow = true;
       if (LISTS.has(key) && isSeq(pair.value)) for (const item of pair.value.items) if (isMap(item)) item.flow = true;
+      if (TEXTS.has(key) && isScalar(pair.value)) (pair.value as Scalar).type = 'BLOCK_LITERAL';
       if (key === 'group_fwd_mask' && isScalar(pair.value)) (pair.value as Scalar).format = 'HEX';
     },
   });
@@ -118,6 +122,7 @@ function spaceText(config: Config, space: string | undefined): object {
     ...(neighbours.length === 0 ? {} : { neighbours: neighbours.map(neighbourText) }),
     ...(stations.length === 0 ? {} : { fdb: stations.map(stationText) }),
     ...servicesText(own(config.services)),
+    ...netfilterText(own(config.netfilter)),
   };
 }
 

@@ -67,6 +67,7 @@ export const KERNEL = {
   noSet: 'The set with the given name does not exist',
   setExists: 'Set cannot be created: set with the same name already exists',
   tooManySets: 'Kernel error received: maximal number of sets reached, cannot create more.',
+  badFamily: 'Protocol family not supported by the set type',
   badNetmask: 'The value of the netmask parameter is invalid',
   badMarkmask: 'The value of the markmask parameter is invalid',
   maskTwice: 'netmask and bitmask options are mutually exclusive, provide only one',

@@ -2,9 +2,9 @@
  * Host names in members: a name that is not a number is thrown as Unresolved; whoever runs the command resolves it and reads again
  * (reading has no effects). The first address counts.
  */
-import { lookup } from 'node:dns/promises';
+import { lookup, lookupService } from 'node:dns/promises';
 import { Family } from '../../netfilter/rule.js';
-import { type Address, readAddress } from '../iptables/addresses.js';
+import { type Address, formatAddress, readAddress } from '../iptables/addresses.js';
 import { syntax } from './failures.js';
 import type { IpFamily } from './values.js';
 
@@ -69,4 +69,26 @@ function readIpv4(text: string): Address | undefined {
     address = isLast ? address * 2 ** width + value : address * 256 + value;
   }
   return [address | 0];
+}
+
+/** Asked of the resolver at a time. */
+const AT_ONCE = 16;
+
+/** How addresses are written with -resolve: a name that has a "-" in brackets. */
+export async function hostTexts(addresses: Iterable<Address>): Promise<(address: Address) => string> {
+  const names = new Map<string, string>();
+  const texts = [...new Set([...addresses].map(formatAddress))];
+  for (let i = 0; i < texts.length; i += AT_ONCE) {
+    await Promise.all(texts.slice(i, i + AT_ONCE).map(async (text) => names.set(text, await hostText(text))));
+  }
+  return (address) => names.get(formatAddress(address)) ?? formatAddress(address);
+}
+
+async function hostText(address: string): Promise<string> {
+  try {
+    const { hostname } = await lookupService(address, 0);
+    return hostname.includes('-') ? `[${hostname}]` : hostname;
+  } catch {
+    return address;
+  }
 }

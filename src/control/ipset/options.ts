@@ -115,6 +115,10 @@ function flag(word: string, key: FlagKey): Option {
   };
 }
 
+function setForced(values: Values): void {
+  values.isForced = true;
+}
+
 /** Of releases long gone: it says so, and does nothing. */
 function ignored(word: string): Option {
   return {
@@ -234,7 +238,8 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   timeout: number('timeout', LONGEST_TIMEOUT),
   counters: flag('counters', 'hasCounters'),
   withComment: flag('comment', 'hasComments'),
-  forceadd: flag('forceadd', 'isForced'),
+  // As the real tool, which does not read back that a set has it.
+  forceadd: { word: 'forceadd', isFlag: true, help: '[forceadd]', take: setForced },
   skbinfo: flag('skbinfo', 'hasSkbinfo'),
   bucketsize: number('bucketsize', 255),
   initval: number('initval', UINT32, padded),

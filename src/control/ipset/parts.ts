@@ -29,9 +29,12 @@ export type PartName =
   | 'iface'
   | 'name';
 
+/** How an address is written: as a number, or by its host's name. */
+export type AddressText = (address: Address) => string;
+
 export interface Part {
   read(values: Values, text: string, hosts: Hosts): void;
-  write(values: Values): string;
+  write(values: Values, addressText?: AddressText): string;
   isGiven(values: Values): boolean;
 }
 
@@ -118,7 +121,7 @@ function first(check: Check): Part {
       check(values, text);
       readFirst(values, text, hosts);
     },
-    write: ({ family, ip, to, cidr }) => rangeText(family, ip, to, cidr),
+    write: ({ family, ip, to, cidr }, addressText) => rangeText(family, ip, to, cidr, addressText),
     isGiven: ({ ip }) => ip !== undefined,
   };
 }
@@ -132,14 +135,20 @@ function second(check: Check): Part {
       if (to !== undefined) values.to2 = to;
       if (cidr !== undefined) values.cidr2 = cidr;
     },
-    write: ({ family, ip2, cidr2 }) => rangeText(family, ip2, undefined, cidr2),
+    write: ({ family, ip2, cidr2 }, addressText) => rangeText(family, ip2, undefined, cidr2, addressText),
     isGiven: ({ ip2 }) => ip2 !== undefined,
   };
 }
 
-export function rangeText(family: number | undefined, ip: Address = [0], to?: Address, cidr?: number): string {
+export function rangeText(
+  family: number | undefined,
+  ip: Address = [0],
+  to?: Address,
+  cidr?: number,
+  addressText: AddressText = formatAddress,
+): string {
   const length = cidr === undefined || cidr === (family === 6 ? 128 : 32) ? '' : `/${cidr}`;
-  return `${formatAddress(ip)}${length}${to === undefined ? '' : `-${formatAddress(to)}${length}`}`;
+  return `${addressText(ip)}${length}${to === undefined ? '' : `-${addressText(to)}${length}`}`;
 }
 
 export function readSingle(values: Values, text: string, hosts: Hosts): Address {
@@ -213,7 +222,6 @@ function readProtocolPort(values: Values, text: string): void {
 }
 
 export function readTcpUdpPort(values: Values, text: string): void {
-  readProtocolPort({ ...values, family: 4 }, text.includes(':') ? text : `tcp:${text}`);
   readProtocolPort(values, text);
   if (values.protocol !== TCP && values.protocol !== UDP) throw syntax('Only protocols TCP and UDP are valid');
   delete values.protocol;

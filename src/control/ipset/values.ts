@@ -20,7 +20,7 @@ export interface Values {
   port?: number;
   portTo?: number;
   mark?: number;
-  /** First four bytes, last two. */
+  /** First two bytes, last four. */
   mac?: readonly [high: number, low: number];
   iface?: string;
   isPhysdev?: boolean;

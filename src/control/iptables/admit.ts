@@ -15,20 +15,13 @@ export interface Refused {
 
 /** undefined: nothing is wrong with it. */
 export function admit(rule: Rule, chain: Chain, use: Use): Refused | undefined {
-  return (
-    admitBox(rule) ??
-    admitJump(rule) ??
-    firstOf(rule.matches, (one) => admitExtension(one, chain, use)) ??
-    (rule.jump.target === undefined ? undefined : admitExtension(rule.jump.target, chain, use))
-  );
-}
-
-function firstOf(list: readonly Extended[], check: (one: Extended) => Refused | undefined): Refused | undefined {
-  for (const one of list) {
-    const found = check(one);
+  const refused = admitBox(rule) ?? admitJump(rule);
+  if (refused !== undefined) return refused;
+  for (const match of rule.matches) {
+    const found = admitExtension(match, chain, use);
     if (found !== undefined) return found;
   }
-  return undefined;
+  return rule.jump.target === undefined ? undefined : admitExtension(rule.jump.target, chain, use);
 }
 
 /** `! -s 0.0.0.0/0`. */

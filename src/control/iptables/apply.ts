@@ -22,11 +22,25 @@ export function validate({ edges }: Change): Rejection[] {
   return badEdges(edges).map(([{ from, line, verb }, errno]) => rejection(verb, errno, from.name, line));
 }
 
-/** In pieces what packets cannot see, at once what they can. */
-export async function apply(change: Change, engine: RuleEngine): Promise<void> {
+export interface Applied {
+  /** Packets meet the rules as they are now. */
+  inEffect: Promise<unknown>;
+  /** What is left over is gone too, and its numbers are free. */
+  finished: Promise<void>;
+}
+
+/**
+ * In pieces what packets cannot see, at once what they can. All of it is on its way when this returns: the engine takes a piece
+ * between two bursts, and nobody has to wait for each.
+ */
+export function apply(change: Change, engine: RuleEngine): Applied {
+  const send = async (ops: Int32Array): Promise<void> => engine.apply(ops);
   change.finish();
-  for (const piece of change.prepare.pieces()) await engine.apply(piece);
-  if (!change.switch.isEmpty) await engine.apply(change.switch.all());
-  for (const piece of change.cleanup.pieces()) await engine.apply(piece);
-  change.done();
+  const sent = change.prepare.pieces().map(send);
+  if (!change.switch.isEmpty) sent.push(send(change.switch.all()));
+  const cleanup = change.cleanup.pieces().map(send);
+  return {
+    inEffect: Promise.all(sent),
+    finished: Promise.all([...sent, ...cleanup]).then(() => change.done()),
+  };
 }

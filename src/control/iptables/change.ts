@@ -53,6 +53,9 @@ export class Change {
   readonly #newChains: number[] = [];
   readonly #oldRules: number[] = [];
   readonly #oldChains: number[] = [];
+  /** Sets that new rules name, and those that rules named which go; each as often as it is named. */
+  readonly #newSets: number[] = [];
+  readonly #oldSets: number[] = [];
 
   constructor(
     readonly ruleset: Ruleset,
@@ -99,6 +102,7 @@ export class Change {
     if (chain.exists) return;
     if (this.#dormant.delete(chain)) {
       chain.exists = true;
+      this.renew(chain);
       return;
     }
     chain.exists = true;
@@ -195,6 +199,7 @@ export class Change {
   #dropRule(rule: Rule, ops: Ops): void {
     ops.add(RulesOp.REMOVE_RULE, rule.number);
     this.#oldRules.push(rule.number);
+    this.#letGo(rule);
     if (rule.needsConntrack) this.ruleset.tracking--;
   }
 
@@ -205,6 +210,14 @@ export class Change {
     if (!staged) this.#stage(chain);
     for (const rule of chain.rules) this.#dropRule(rule, leftOver);
     this.#empty(chain, staged);
+  }
+
+  /** Rules are to come that replace those it has, if there are any: packets meet all of them at once, however many. */
+  renew(chain: Chain): void {
+    this.flush(chain);
+    if (this.#staged.has(chain)) return;
+    this.#stage(chain);
+    this.#undo.push(() => this.#clear(chain));
   }
 
   #empty(chain: Chain, isStaged: boolean): void {
@@ -221,7 +234,7 @@ export class Change {
   #clear(chain: Chain): void {
     for (const target of chain.targets.keys()) target.callers.delete(chain);
     chain.rules = new RuleList();
-    chain.index = new Map();
+    chain.forgetIndex();
     chain.targets = new Map();
     chain.limits = new Map();
   }
@@ -262,6 +275,7 @@ export class Change {
   replace(chain: Chain, old: Rule, rule: Rule, use: Use): void {
     rule.number = old.number;
     this.#write(RulesOp.REPLACE_RULE, chain, 0, old.number, rule, use);
+    this.#letGo(old);
     this.#exchange(chain, old, rule);
     if (!this.#staged.has(chain)) this.#undo.push(() => this.#exchange(chain, rule, old));
   }
@@ -275,6 +289,7 @@ export class Change {
   remove(chain: Chain, rule: Rule): void {
     this.#opsOf(chain).add(RulesOp.REMOVE_RULE, rule.number);
     this.#oldRules.push(rule.number);
+    this.#letGo(rule);
     const isStaged = this.#staged.has(chain);
     const before = isStaged ? undefined : chain.rules.before(rule);
     chain.rules.remove(rule);
@@ -289,7 +304,9 @@ export class Change {
   zeroRule(chain: Chain, rule: Rule): void {
     rule.packets = 0;
     rule.bytes = 0;
-    this.#opsOf(chain).add(RulesOp.ZERO_RULE, rule.number);
+    // In pieces: there may be many, and nobody sees them all at one moment.
+    const ops = this.#staged.has(chain) ? this.prepare : this.cleanup;
+    ops.add(RulesOp.ZERO_RULE, rule.number);
   }
 
   zeroPolicy(chain: Chain): void {
@@ -308,8 +325,23 @@ export class Change {
 
   #write(op: RulesOp, chain: Chain, after: number, number: number, rule: Rule, use: Use): void {
     const encoded = this.#encode(rule, use);
+    if (encoded.sets.length > 0) this.#hold(rule, encoded.sets);
     const target = this.#staged.get(chain) ?? chain.number;
     this.#opsOf(chain).addRule(op, target, after, number, encoded, rule.packets, rule.bytes);
+  }
+
+  #hold(rule: Rule, sets: readonly number[]): void {
+    const { source } = this.parts.encoder;
+    rule.sets = [...sets];
+    for (const set of sets) {
+      this.#newSets.push(set);
+      source.holdSet?.(set);
+    }
+  }
+
+  /** Its sets are its own until the change has come to its end. */
+  #letGo(rule: Rule): void {
+    for (const set of rule.sets) this.#oldSets.push(set);
   }
 
   /** A name that is not there (a set) is a fault of the rule's line. */
@@ -323,12 +355,7 @@ export class Change {
 
   /** What the chain knows of its rules. */
   #enter(chain: Chain, rule: Rule): void {
-    const { index } = chain;
-    const key = rule.body;
-    const same = index.get(key);
-    if (same === undefined) index.set(key, rule);
-    else if (Array.isArray(same)) same.push(rule);
-    else index.set(key, [same, rule]);
+    chain.index?.add(rule);
     const hooks = hooksOf(rule);
     if (hooks >= 0) count(chain.limits, hooks, 1);
     if (rule.chain !== undefined) link(chain, rule.chain, 1);
@@ -339,12 +366,7 @@ export class Change {
   }
 
   #leave(chain: Chain, rule: Rule): void {
-    const { index } = chain;
-    const key = rule.body;
-    const same = index.get(key);
-    if (!Array.isArray(same)) index.delete(key);
-    else if (same.length === 2) index.set(key, same[0] === rule ? same[1] : same[0]);
-    else same.splice(same.indexOf(rule), 1);
+    chain.index?.remove(rule);
     const hooks = hooksOf(rule);
     if (hooks >= 0) count(chain.limits, hooks, -1);
     if (rule.needsConntrack) this.ruleset.tracking--;
@@ -360,12 +382,14 @@ export class Change {
     this.ruleset.tracking = this.#tracking;
     for (const number of this.#newRules) this.parts.rules.giveBack(number);
     for (const number of this.#newChains) this.parts.chains.giveBack(number);
+    for (const set of this.#newSets) this.parts.encoder.source.releaseSet?.(set);
   }
 
   /** The dataplane has done all of it: numbers may be used again. */
   done(): void {
     for (const number of this.#oldRules) this.parts.rules.giveBack(number);
     for (const number of this.#oldChains) this.parts.chains.giveBack(number);
+    for (const set of this.#oldSets) this.parts.encoder.source.releaseSet?.(set);
   }
 
   /** The spares' end, and that of base chains nobody made again; called once, when nothing is to be added any more. */

@@ -8,17 +8,18 @@
  */
 import { Family, RuleFlag } from '../../netfilter/rule.js';
 import { type MaskedAddress, maskOf, readAddresses } from './addresses.js';
-import { boxText, readLink } from './box-text.js';
+import { readLink } from './box-text.js';
 import { checkCounters, checkOptions, type Letter } from './command-checks.js';
-import type { Registry, Use } from './extension.js';
+import type { Extended, Registry, Use } from './extension.js';
 import { type ExtensionOption, Loading } from './extension-options.js';
 import { Getopt, type LongOptions, optionTables, Result } from './getopt-long.js';
 import { type Box, type Jump, Rule } from './model.js';
 import { Problem } from './problem.js';
+import { RuleUse } from './rule-use.js';
 import { protocolName, protocolNumber } from './services.js';
 
 /** Names of chains and targets are shorter. */
-const NAME_LIMIT = 29;
+export const NAME_LIMIT = 29;
 
 const STANDARD = ['ACCEPT', 'DROP', 'RETURN', 'QUEUE'];
 
@@ -165,6 +166,7 @@ export class CommandReader implements Use {
   private isNot = false;
   /** The word in front of the first, as the real tool sees it. */
   private lastBefore = '';
+  private lastUse: RuleUse | undefined;
   private readonly nextArgument = () => this.getopt.takeArgument();
 
   constructor(private readonly setting: Setting) {
@@ -540,20 +542,29 @@ export class CommandReader implements Use {
     if (isInverted && (sources.length > 1 || destinations.length > 1)) {
       throw new Problem('! not allowed with multiple source or destination IP addresses');
     }
-    const matchText = this.matchText();
+    const matches = joined(this.matches);
     const jump: Jump = { name: this.jump, isGoto: this.isGoto, target: this.target };
-    const jumpText = this.jumpText();
+    const use = this.useNow();
     return sources.flatMap((source) =>
-      destinations.map((destination) => this.makeRule(source, destination, matchText, jump, jumpText)),
+      destinations.map((destination) => this.makeRule(source, destination, matches, jump, use)),
     );
+  }
+
+  /** What extensions are told, to stay with the rule: this reader goes on to the next. */
+  private useNow(): Use {
+    const { table, chain, protocol, isNotProtocol } = this;
+    if (this.lastUse?.isFor(table, chain, protocol, isNotProtocol) !== true) {
+      this.lastUse = new RuleUse(this.family, () => {}).setTo(table, chain, protocol, isNotProtocol);
+    }
+    return this.lastUse;
   }
 
   private makeRule(
     source: MaskedAddress,
     destination: MaskedAddress,
-    matchText: string,
+    matches: readonly Extended[],
     jump: Jump,
-    jumpText: string,
+    use: Use,
   ): Rule {
     const box: Box = {
       source: source.address,
@@ -566,7 +577,7 @@ export class CommandReader implements Use {
       isFragment: this.given.includes('f'),
       inverted: this.inverted,
     };
-    const rule = new Rule(box, this.matches, jump, boxText(box) + matchText, jumpText);
+    const rule = new Rule(box, matches, jump, use);
     rule.packets = Number(this.packets);
     rule.bytes = Number(this.bytes);
     return rule;
@@ -577,22 +588,19 @@ export class CommandReader implements Use {
     if (!text.includes(',')) return readAddresses(text, this.family);
     return text.split(',').flatMap((part) => readAddresses(part.trimStart(), this.family));
   }
+}
 
-  private matchText(): string {
-    let text = '';
-    for (const { extension, data } of this.matches) {
-      text += ` -m ${extension.savedName?.(data) ?? extension.name}${extension.save(data, this)}`;
-    }
-    return text;
+/** `-m tcp --sport 5 … -m tcp --dport 80` is one match, where the first stands. */
+function joined(matches: readonly Extended[]): readonly Extended[] {
+  if (matches.length < 2) return matches;
+  const kept: Extended[] = [];
+  for (const match of matches) {
+    const at = kept.findIndex(({ extension }) => extension === match.extension);
+    const data = at < 0 ? undefined : match.extension.joined?.(kept[at].data, match.data);
+    if (data === undefined) kept.push(match);
+    else kept[at] = { extension: match.extension, data };
   }
-
-  private jumpText(): string {
-    if (this.jump === '') return '';
-    const target = this.target;
-    if (target === undefined) return ` -${this.isGoto ? 'g' : 'j'} ${this.jump}`;
-    const { extension, data } = target;
-    return ` -j ${extension.savedName?.(data) ?? extension.name}${extension.save(data, this)}`;
-  }
+  return kept;
 }
 
 const ANY_IPV4: readonly MaskedAddress[] = [{ address: [0], mask: maskOf(0, Family.IPV4) }];

@@ -22,6 +22,8 @@ export interface EncodedRule {
   readonly row: Int32Array;
   readonly program: readonly number[];
   readonly args: readonly number[];
+  /** Sets that it names. */
+  readonly sets: readonly number[];
 }
 
 export class RuleEncoder implements RuleWords, EncodedRule {
@@ -29,11 +31,23 @@ export class RuleEncoder implements RuleWords, EncodedRule {
   readonly program: number[] = [];
   args: readonly number[] = [];
   hasPorts = false;
+  readonly sets: number[] = [];
+  readonly numbers: NumberSource;
 
   constructor(
     readonly family: Family,
-    readonly numbers: NumberSource,
-  ) {}
+    readonly source: NumberSource,
+  ) {
+    this.numbers = {
+      links: (pattern) => source.links(pattern),
+      text: (kind, text) => source.text(kind, text),
+      set: (name) => {
+        const number = source.set(name);
+        this.sets.push(number);
+        return number;
+      },
+    };
+  }
 
   add(op: number, words: readonly number[], flags = 0): void {
     this.program.push(op | flags | ((words.length + 1) << OpWord.LENGTH_SHIFT), ...words);
@@ -48,6 +62,7 @@ export class RuleEncoder implements RuleWords, EncodedRule {
     this.row.fill(0);
     this.program.length = 0;
     this.args = [];
+    this.sets.length = 0;
     this.hasPorts = false;
     this.row[Row.SOURCE_PORTS] = ANY_PORT;
     this.row[Row.DESTINATION_PORTS] = ANY_PORT;

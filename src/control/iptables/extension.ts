@@ -54,6 +54,9 @@ export interface NumberSource {
   links(pattern: string): number;
   /** Of an IP set, from 1; throws Problem if there is none of this name. */
   set(name: string): number;
+  /** A rule that names the set is there from now on, or is gone; who does not count rules has none of these. */
+  holdSet?(set: number): void;
+  releaseSet?(set: number): void;
   /**
    * Of a name or text that the dataplane needs only as a number (names of `recent` and hashlimit tables, prefixes of LOG, strings
    * …), from 1: one number for one text of a kind.
@@ -86,6 +89,13 @@ export interface Extension<T = unknown> {
   readonly isFree?: boolean;
   /** The data before any option. */
   create(): T;
+  /**
+   * Data of its commonest options as `save` writes them, from `at` to `end` of a text, read without ado; undefined: `options` have to
+   * read it. Only for a speed that is worth it.
+   */
+  readPlain?(text: string, at: number, end: number): T | undefined;
+  /** One for two of a rule, as the real tool stores them; undefined: they stay two. */
+  joined?(first: T, second: T): T | undefined;
   /** After all options. Guided options' own checks have been made. */
   finalCheck?(data: T, use: Use): void;
 

@@ -22,7 +22,8 @@ import { NumbersInUse } from './numbers-in-use.js';
 import { Problem } from './problem.js';
 import { type RestoreOptions, RestoreReader, type Section } from './restore.js';
 import { doSection } from './restore-steps.js';
-import { type RuleCounters, RuleUse, Run } from './run.js';
+import { RuleUse } from './rule-use.js';
+import { type RuleCounters, Run } from './run.js';
 import { saveRuleset } from './save.js';
 import { tableKind } from './tables.js';
 import { familyOf, Output, tell } from './telling.js';
@@ -56,6 +57,8 @@ export class Iptables {
   readonly #encoders = new Map<string, RuleEncoder>();
   readonly #rules: NumbersInUse;
   readonly #chains: NumbersInUse;
+  /** What the last change leaves over being taken away. */
+  #cleanup: Promise<unknown> = Promise.resolve();
   /** The request being served. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -78,16 +81,18 @@ export class Iptables {
   /** A namespace goes: its rules too, in the dataplane as well. */
   forgetNamespace(namespace: number): Promise<void> {
     return this.#inTurn(async () => {
+      await this.#cleanup;
       for (const family of [Family.IPV4, Family.IPV6]) {
         const ruleset = this.#rulesets.get(`${namespace} ${family}`);
         if (ruleset === undefined) continue;
+        const wasTracking = ruleset.tracking > 0;
         const change = this.#change(ruleset);
         for (const table of ruleset.tables.values()) {
           change.clearTable(table);
           for (const chain of table.base) this.#chains.giveBack(chain.number);
         }
-        await apply(change, this.#parts.engine);
-        this.#parts.engine.setTracking(namespace, family, false);
+        await apply(change, this.#parts.engine).finished;
+        if (wasTracking) this.#parts.engine.setTracking(namespace, family, false);
         this.#rulesets.delete(`${namespace} ${family}`);
         this.#encoders.delete(`${namespace} ${family}`);
       }
@@ -131,6 +136,7 @@ export class Iptables {
       if (options.table !== undefined && tableKind(options.table) === undefined) {
         throw new End('', `Table \`${options.table}' does not exist\n`, 1);
       }
+      await this.#cleanup;
       const ruleset = this.ruleset(namespace, familyOf(tool));
       output.stdout += saveRuleset(ruleset, this.#parts.counters, options, tool, now);
       return options.file;
@@ -203,6 +209,7 @@ export class Iptables {
     isLax: boolean,
     work: (run: Run, change: Change) => void,
   ): Promise<void> {
+    await this.#cleanup;
     const ruleset = this.ruleset(namespace, family);
     const change = this.#change(ruleset);
     const numbers = { rules: this.#rules, chains: this.#chains };
@@ -226,7 +233,10 @@ export class Iptables {
     }
     const isTracking = ruleset.tracking > 0;
     if (isTracking && !wasTracking) this.#parts.engine.setTracking(namespace, family, true);
-    await apply(change, this.#parts.engine);
+    const { inEffect, finished } = apply(change, this.#parts.engine);
+    // The next change may need its numbers; an error is that of `inEffect`, or a bug in between that leaves them taken.
+    this.#cleanup = finished.catch(() => undefined);
+    await inEffect;
     if (!isTracking && wasTracking) this.#parts.engine.setTracking(namespace, family, false);
   }
 

@@ -9,7 +9,8 @@
  */
 import type { Family, Hook } from '../../netfilter/rule.js';
 import type { Address } from './addresses.js';
-import type { Extended } from './extension.js';
+import { boxText } from './box-text.js';
+import type { Extended, Use } from './extension.js';
 import { type Piece, RuleList } from './rule-list.js';
 import type { TableKind } from './tables.js';
 
@@ -36,6 +37,8 @@ export interface Jump {
   readonly target: Extended | undefined;
 }
 
+const NO_SETS: readonly number[] = [];
+
 export class Rule {
   /** The dataplane's number; 0: none yet. */
   number = 0;
@@ -44,6 +47,8 @@ export class Rule {
   chain: Chain | undefined = undefined;
   /** Why it never matches: loaded with --lax. */
   lacking: string | undefined = undefined;
+  /** Numbers of the sets that it names. */
+  sets: readonly number[] = NO_SETS;
   /** What the counters start with. */
   packets = 0;
   bytes = 0;
@@ -52,15 +57,28 @@ export class Rule {
     readonly box: Box,
     readonly matches: readonly Extended[],
     readonly jump: Jump,
-    /** " -s 10.0.0.0/8 -p tcp -m tcp --dport 80": all but the jump. */
-    readonly body: string,
-    /** " -j DNAT --to-destination …"; '' where it is a chain, whose name may change. */
-    readonly jumpText: string,
+    /** What extensions were told when they were read; many rules share one. */
+    private readonly use: Use,
   ) {}
+
+  /** " -s 10.0.0.0/8 -p tcp -m tcp --dport 80": all but the jump. Made when it is asked for: most rules never are. */
+  get body(): string {
+    let text = boxText(this.box);
+    for (const match of this.matches) text += ` -m ${extensionText(match, this.use)}`;
+    return text;
+  }
+
+  /** " -j DNAT --to-destination …", of a chain the name that the command had. */
+  get jumpText(): string {
+    const { name, isGoto, target } = this.jump;
+    if (name === '') return '';
+    return target === undefined ? ` -${isGoto ? 'g' : 'j'} ${name}` : ` -j ${extensionText(target, this.use)}`;
+  }
 
   get needsConntrack(): boolean {
     if (this.jump.target?.extension.needsConntrack === true) return true;
-    return this.matches.some(({ extension }) => extension.needsConntrack === true);
+    for (const { extension } of this.matches) if (extension.needsConntrack === true) return true;
+    return false;
   }
 
   /** The jump as text. */
@@ -71,8 +89,65 @@ export class Rule {
 
   /** Whether another rule of the chain says the same. */
   isSame(other: Rule): boolean {
-    if (this.body !== other.body || this.chain !== other.chain) return false;
+    return this.leadsAs(other) && this.body === other.body;
+  }
+
+  /** Whether it may say the same, at first sight. */
+  isNear({ box, matches }: Rule): boolean {
+    const own = this.box;
+    return (
+      own.protocol === box.protocol &&
+      own.source[0] === box.source[0] &&
+      own.destination[0] === box.destination[0] &&
+      own.in === box.in &&
+      own.out === box.out &&
+      this.matches.length === matches.length
+    );
+  }
+
+  /** Whether it sends packets where another rule of the chain does. */
+  leadsAs(other: Rule): boolean {
+    if (this.chain !== other.chain) return false;
     return this.chain === undefined ? this.jumpText === other.jumpText : this.jump.isGoto === other.jump.isGoto;
+  }
+}
+
+function extensionText({ extension, data }: Extended, use: Use): string {
+  return `${extension.savedName?.(data) ?? extension.name}${extension.save(data, use)}`;
+}
+
+/** Searches from the first rule on, before an index is worth it. */
+const SEARCHES = 4;
+
+/** Rules by their bodies: one, or several in no order. */
+class BodyIndex {
+  readonly #rules = new Map<string, Rule | Rule[]>();
+
+  constructor(rules: Iterable<Rule>) {
+    for (const rule of rules) this.add(rule);
+  }
+
+  add(rule: Rule): void {
+    const { body } = rule;
+    const same = this.#rules.get(body);
+    if (same === undefined) this.#rules.set(body, rule);
+    else if (Array.isArray(same)) same.push(rule);
+    else this.#rules.set(body, [same, rule]);
+  }
+
+  remove(rule: Rule): void {
+    const { body } = rule;
+    const same = this.#rules.get(body);
+    if (!Array.isArray(same)) this.#rules.delete(body);
+    else if (same.length === 2) this.#rules.set(body, same[0] === rule ? same[1] : same[0]);
+    else same.splice(same.indexOf(rule), 1);
+  }
+
+  /** Those that say the same. */
+  like(rule: Rule): Rule[] {
+    const found = this.#rules.get(rule.body);
+    if (found === undefined) return [];
+    return (Array.isArray(found) ? found : [found]).filter((one) => one.leadsAs(rule));
   }
 }
 
@@ -83,8 +158,9 @@ let chainsMade = 0;
 
 export class Chain {
   rules = new RuleList();
-  /** Rules by their bodies: one, or several in no order. */
-  index = new Map<string, Rule | Rule[]>();
+  /** Made when rules are looked for by what they say again and again: most chains are only restored. */
+  index: BodyIndex | undefined = undefined;
+  #searches = 0;
   /** Chains that rules of this one lead to, and those with rules that lead here. */
   targets: Links = new Map();
   callers: Links = new Map();
@@ -118,12 +194,22 @@ export class Chain {
 
   /** The first rule that says the same. */
   find(like: Rule): Rule | undefined {
-    const found = this.index.get(like.body);
-    if (!Array.isArray(found)) return found?.isSame(like) === true ? found : undefined;
-    const same = found.filter((rule) => rule.isSame(like));
+    if (this.index === undefined && this.#searches++ < SEARCHES) return this.#search(like);
+    this.index ??= new BodyIndex(this.rules);
+    const same = this.index.like(like);
     if (same.length < 2) return same[0];
     for (const rule of this.rules) if (same.includes(rule)) return rule;
     return undefined;
+  }
+
+  #search(like: Rule): Rule | undefined {
+    for (const rule of this.rules) if (rule.isNear(like) && rule.isSame(like)) return rule;
+    return undefined;
+  }
+
+  forgetIndex(): void {
+    this.index = undefined;
+    this.#searches = 0;
   }
 }
 

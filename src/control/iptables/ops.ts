@@ -6,8 +6,8 @@ import { Rule } from '../../netfilter/rule.js';
 import { InsertRule, RulesOp } from '../../netfilter/rules.js';
 import type { EncodedRule } from './encode.js';
 
-/** Words of a piece, about: a thousand rules. One op is never cut. */
-const PIECE_WORDS = 1 << 15;
+/** Of a piece, at most: what the dataplane does in about 100 µs, whatever the ops. */
+const PIECE_OPS = 32;
 
 const TWO_32 = 2 ** 32;
 
@@ -16,6 +16,8 @@ export class Ops {
   #length = 0;
   /** Where pieces end. */
   readonly #ends: number[] = [];
+  /** Ops since the last. */
+  #count = 0;
   /** Words of the pool that they take. */
   poolWords = 0;
 
@@ -77,18 +79,19 @@ export class Ops {
   }
 
   pieces(): Int32Array[] {
+    const pieces: Int32Array[] = [];
     let from = 0;
-    return [...this.#ends, this.#length]
-      .filter((end, i, ends) => end > (ends[i - 1] ?? 0))
-      .map((end) => {
-        const piece = this.#words.slice(from, end);
-        from = end;
-        return piece;
-      });
+    for (const end of [...this.#ends, this.#length]) {
+      if (end > from) pieces.push(this.#words.slice(from, end));
+      from = end;
+    }
+    return pieces;
   }
 
   #end(): void {
-    if (this.#length - (this.#ends[this.#ends.length - 1] ?? 0) >= PIECE_WORDS) this.#ends.push(this.#length);
+    if (++this.#count < PIECE_OPS) return;
+    this.#ends.push(this.#length);
+    this.#count = 0;
   }
 
   #reserve(words: number): void {

@@ -33,7 +33,8 @@ export function doSection(
 }
 
 function doStep(run: Run, step: Step, table: Table, options: RestoreOptions): void {
-  if (step.kind === 'note') run.stdout += step.text;
+  if (step.kind === 'append') run.append(table, step.chain, step.rule);
+  else if (step.kind === 'note') run.stdout += step.text;
   else if (step.kind === 'chain') run.restoreChain(table, step.chain);
   else if (step.kind === 'policy') {
     const chain = table.chains.get(step.chain) as Chain;

@@ -6,6 +6,8 @@
  */
 import { Unresolved } from './addresses.js';
 import { type Command, CommandReader, checkLength, type Setting } from './command.js';
+import type { Rule } from './model.js';
+import { PlainReader } from './plain-lines.js';
 import { Problem } from './problem.js';
 import { readCounters, splitWords } from './restore-lines.js';
 import { tableKind } from './tables.js';
@@ -25,6 +27,7 @@ export interface RestoreOptions {
 export type Step =
   | { line: number; kind: 'policy'; chain: string; policy: string; packets: number; bytes: number }
   | { line: number; kind: 'chain'; chain: string }
+  | { line: number; kind: 'append'; chain: string; rule: Rule }
   | { line: number; kind: 'command'; command: Command }
   /** A comment, for -v. */
   | { line: number; kind: 'note'; text: string };
@@ -43,6 +46,7 @@ export class RestoreReader {
   line = 0;
   failedLine = 0;
   readonly #reader: CommandReader;
+  readonly #plain: PlainReader;
   #section: Section | undefined;
   /** The table that was named last, whether it is to be read or not. */
   #named: string | undefined;
@@ -52,6 +56,7 @@ export class RestoreReader {
     private readonly options: RestoreOptions,
   ) {
     this.#reader = new CommandReader(setting);
+    this.#plain = new PlainReader(setting, options.hasCounters);
   }
 
   /** What is wrong with a line, after the sections before it. */
@@ -76,15 +81,29 @@ export class RestoreReader {
     let start = 0;
     while (start < text.length) {
       const end = text.indexOf('\n', start);
-      const line = text.slice(start, end < 0 ? text.length : end);
-      start = end < 0 ? text.length : end + 1;
+      const next = end < 0 ? text.length : end;
       this.line++;
+      if (this.#section !== undefined && this.#append(text, start, next, this.#section)) {
+        start = next + 1;
+        continue;
+      }
+      const line = text.slice(start, next);
+      start = next + 1;
       const section = this.#read(line, end >= 0);
       if (section !== undefined) yield section;
     }
     if (this.#section !== undefined) {
       throw new Stop(`${this.setting.program}: COMMIT expected at line ${this.line + 1}`);
     }
+  }
+
+  /** A plain line; with -v there is more to be said of it. */
+  #append(text: string, start: number, end: number, { table, steps }: Section): boolean {
+    if (this.options.isVerbose) return false;
+    const rule = this.#plain.read(text, start, end, table);
+    if (rule === undefined) return false;
+    steps.push({ line: this.line, kind: 'append', chain: this.#plain.chain, rule });
+    return true;
   }
 
   #read(line: string, hasEnd: boolean): Section | string | undefined {

@@ -8,13 +8,15 @@ import { admit } from './admit.js';
 import { baseTable } from './base-table.js';
 import type { Change } from './change.js';
 import { type Command, checkLength } from './command.js';
-import type { Use } from './extension.js';
 import { badRule, chainInUse, Failure, noChain, type Rejection, rejection } from './failures.js';
 import { headingOf, type ListStyle, ruleLine, verboseLine } from './list.js';
 import type { Chain, Rule, Ruleset, Table } from './model.js';
 import type { NumbersInUse } from './numbers-in-use.js';
 import { Exit, Problem } from './problem.js';
 import { ruleText } from './rule-text.js';
+import { RuleUse } from './rule-use.js';
+
+export { RuleUse };
 
 /** Packets and bytes, by the dataplane's numbers. */
 export interface RuleCounters {
@@ -27,31 +29,6 @@ export interface RuleCounters {
 export interface Numbers {
   readonly rules: NumbersInUse;
   readonly chains: NumbersInUse;
-}
-
-/** The rule at hand, for extensions. */
-export class RuleUse implements Use {
-  table = '';
-  chain = '';
-  protocol = 0;
-  isNotProtocol = false;
-
-  constructor(
-    readonly family: Use['family'],
-    private readonly tell: (line: string) => void,
-  ) {}
-
-  warn(line: string): void {
-    this.tell(line);
-  }
-
-  set(rule: Rule, chain: Chain | undefined): this {
-    this.table = chain?.table.kind.name ?? '';
-    this.chain = chain?.name ?? '';
-    this.protocol = rule.box.protocol;
-    this.isNotProtocol = (rule.box.inverted & 4) !== 0;
-    return this;
-  }
 }
 
 export class Run {
@@ -135,6 +112,16 @@ export class Run {
     }
   }
 
+  /** A plain -A of one rule. */
+  append(table: Table, name: string, rule: Rule): void {
+    this.#resolve(rule, table);
+    const chain = table.chains.get(name);
+    if (chain === undefined) throw noChain();
+    this.change.makeBase(chain);
+    this.change.verb = 'RULE_APPEND';
+    if (this.#admit(rule, chain)) this.change.append(chain, rule, this.use.set(rule, chain));
+  }
+
   /** -v: the rule, as it was given. */
   #tell(command: Command, rules: readonly Rule[], chain: Chain | undefined): void {
     if (command.verbose === 0) return;
@@ -209,7 +196,7 @@ export class Run {
     checkLength(name);
     const chain = table.chains.get(name);
     if (chain === undefined) this.#addChain(table, name);
-    else this.change.flush(chain);
+    else this.change.renew(chain);
   }
 
   #removeChains(command: Command, table: Table): void {

@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { registry } from '../../../src/control/iptables/extensions/registry.js';
+import { SUBJECTS } from '../../../src/control/iptables/extensions/subjects.js';
+import { Family } from '../../../src/netfilter/rule.js';
 import { encodedRule, opsOf, wordsOfOp } from './encoded-rule.js';
 import { askOurTool, askRealTool, caseOf, hasRealTool, readAnswers } from './real-tool.js';
 import { World } from './session.js';
@@ -28,15 +30,43 @@ describe.skipIf(!hasRealTool())('the real iptables 1.8.9', () => {
   });
 
   it.each([
-    ['iptables', '-m', 'tcp'],
-    ['iptables', '-p', 'icmp', '-m', 'conntrack', '-j', 'REJECT'],
-    ['iptables', '-m', 'hashlimit', '-j', 'DNAT'],
-    ['ip6tables', '-m', 'ah', '-j', 'TCPMSS'],
-    ['ip6tables', '-m', 'icmp6', '-j', 'REJECT'],
-  ])('helps as %s %s %s', async (...words) => {
-    const real = spawnSync('unshare', ['-n', ...words, '--help'], { encoding: 'utf8' });
-    const ours = await new World(registry).ask({ text: '', words: [...words, '--help'], input: undefined });
-    expect(ours).toMatchObject({ stdout: real.stdout, status: real.status });
+    ['iptables', '-h'],
+    ['iptables', '-m', 'tcp', '-h'],
+    ['iptables', '-p', 'udp', '--help'],
+    ['ip6tables', '-m', 'ah', '-j', 'TCPMSS', '-h'],
+    ['iptables', '-m', 'nosuch', '-h'],
+    ['iptables', '-p', 'nosuch', '-h'],
+  ])('%s %s %s ends as the real one does', async (...words) => {
+    const real = spawnSync('unshare', ['-n', ...words], { encoding: 'utf8' });
+    const ours = await new World(registry).ask({ text: '', words, input: undefined });
+    expect(ours).toMatchObject({ stderr: real.stderr, status: real.status });
+  });
+});
+
+describe('help', () => {
+  const helpOf = async (...words: string[]) =>
+    (await new World(registry).ask({ text: '', words, input: undefined })).stdout;
+
+  it('tells what a match or a target takes', async () => {
+    expect(await helpOf('iptables', '-m', 'tcp', '-h')).toMatch(
+      /^Match tcp: .*\n {2}\[!\] --source-port, --sport PORT\[:PORT\]$/m,
+    );
+    expect(await helpOf('iptables', '-p', 'udp', '-h')).toContain('  [!] --destination-port, --dport PORT[:PORT]\n');
+    expect(await helpOf('iptables', '-j', 'LOG', '-h')).toMatch(/^Target LOG: (.*\n)* {6}--log-prefix TEXT$/m);
+    expect(await helpOf('iptables', '-m', 'eui64', '-h')).not.toContain('Match');
+    expect(await helpOf('ip6tables', '-m', 'eui64', '-h')).toContain('  (no options)\n');
+  });
+
+  it('shows every option of every extension', async () => {
+    for (const name of Object.keys(SUBJECTS)) {
+      const kind = /^[A-Z]/.test(name) ? '-j' : '-m';
+      const texts = [await helpOf('iptables', kind, name, '-h'), await helpOf('ip6tables', kind, name, '-h')];
+      const isTarget = kind === '-j';
+      for (const family of [Family.IPV4, Family.IPV6]) {
+        const extension = isTarget ? registry.target(name, family) : registry.match(name, family);
+        for (const option of extension?.options ?? []) expect(texts[family]).toContain(`--${option.name}`);
+      }
+    }
   });
 });
 

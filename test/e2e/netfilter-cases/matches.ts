@@ -204,7 +204,6 @@ const IPV6 = `
 -m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 2 --hashlimit-mode srcip --hashlimit-name h6
 -m recent --name r6 --set
 -m recent --name r6 --rcheck --hitcount 3
--m connlimit --connlimit-above 2 --connlimit-mask 64
 -m frag --fragfirst
 -m rt --rt-type 0
 -m eui64
@@ -273,15 +272,18 @@ export const MATCHES: Case[] = [
     steps: [many(40, SEED + 3, (random) => chance4(random, 0)), many(40, SEED + 4, (random) => chance4(random, 0))],
   },
   {
+    /*
+     * One at a time, and none that ends: the kernel tidies up once a jiffy, and where a reset ends the only connection that a rule counts it finds
+     * none left, takes that for a failure to count, and drops the reset. Here that passes.
+     */
     title: 'how many connections there are',
     rules: rulesOf({ filter: of('FORWARD', CONNLIMIT) }),
-    /*
-     * Without resets: where one ends the only connection that a rule counts the kernel finds none left, takes that for a failure to count, and
-     * drops the reset. Here it passes.
-     */
-    steps: [3, 4].map((n) =>
-      many(40, SEED + n, (random) => chance4(random, 0)).filter(({ what }) => !/SYN 100[1256]/.test(what)),
-    ),
+    rules6: rulesOf({ filter: '-A FORWARD -m connlimit --connlimit-above 2 --connlimit-mask 64' }),
+    steps: [0, 1, 2, 0, 1, 2, 3].flatMap((n) => [
+      [datagram(client(n, '10.0.1.9'), 1000 + n, 53, 'A')],
+      [syn(client(n % 2, '10.0.1.8'), 1003 + 4 * n, 80)],
+      [datagram(client6('2001:db8:1::9'), 1000 + n, 53, 'A')],
+    ]),
   },
   {
     title: 'matches of flows',
@@ -318,7 +320,7 @@ export const MATCHES: Case[] = [
         ...['10.0.1.9', '172.16.1.1', '192.0.2.1', '10.0.0.1', '172.17.0.3'].map((source, n) =>
           datagram({ port: 0, source, destination: '10.0.2.9' }, 1000 + n, 53, 'Q'),
         ),
-        ...['2001:db8:1::9', '2001:db8:ffff::1', '2001:db8:0::77'].map((source) =>
+        ...['2001:db8:1::9', '2001:db8:ffff::1', '2001:db8:0::8'].map((source) =>
           echo({ port: 0, source, destination: '2001:db8:2::9' }, 1),
         ),
       ],
@@ -331,7 +333,7 @@ export const MATCHES: Case[] = [
         'FORWARD',
         '-i p0\n-i p+\n-i +\n! -i p0\n-o p1\n-o p+ -i p2\n! -o p3\n-i p0 -o p1\n-i q+\n-i p00\n-o p0 ! -i p+\n-m devgroup --src-group 0\n-m physdev --physdev-is-bridged',
       ),
-      mangle: of('PREROUTING', '-i p0\n! -i p1\n-i p+') + '\n' + of('POSTROUTING', '-o p0\n! -o p1\n-o p+'),
+      mangle: `${of('PREROUTING', '-i p0\n! -i p1\n-i p+')}\n${of('POSTROUTING', '-o p0\n! -o p1\n-o p+')}`,
     }),
     steps: [traffic4(80, 10)],
   },
@@ -362,7 +364,7 @@ export const MATCHES: Case[] = [
         'FORWARD',
         '-i p0\n! -i p0 -o p+\n-p tcp --dport 80\n-p udp\n-p icmpv6\n-s 2001:db8::/32 -d 2001:db8::/32',
       ),
-      mangle: of('PREROUTING', '-i p0 -s 2001:db8::9') + '\n' + of('POSTROUTING', '-o p1'),
+      mangle: `${of('PREROUTING', '-i p0 -s 2001:db8::9')}\n${of('POSTROUTING', '-o p1')}`,
     }),
     steps: [[...traffic6(80, 13), echo(client6('2001:db8:1::9'), 5)]],
   },

@@ -6,7 +6,7 @@ import { datagram, echo, packet, sctp, segment, syn } from '../../support/netfil
 import { pattern } from '../../support/packets.js';
 import type { Hide, Sent } from '../../support/two-routers.js';
 import { client, client6, traffic4, traffic6 } from './common.js';
-import { pieces } from './targets.js';
+import { pieces, pieces6 } from './targets.js';
 
 /** Client ports whose owners do not say what conntrack finds INVALID, which nobody would translate. */
 const LET_IN = [1000, 1005, 1010, 1004];
@@ -49,7 +49,7 @@ function isWhole(bytes: Uint8Array, at: number, protocol: number): boolean {
 }
 
 /** Hides ports (of ICMP: the id) that are in a range, of packets whose checksums are right. */
-function ports(first: number, last: number): Hide {
+export function ports(first: number, last: number): Hide {
   return (bytes) => {
     if (bytes[12] !== 8 || bytes[13] !== 0) return;
     const protocol = bytes[23];
@@ -64,7 +64,7 @@ function ports(first: number, last: number): Hide {
   };
 }
 
-const hidePorts =
+export const hidePorts =
   (first: number, last: number) =>
   (line: string): string =>
     line.replace(/\b(sport|dport|id)=(\d+)/g, (text, key, port) => (port >= first && port <= last ? `${key}=#` : text));
@@ -286,6 +286,25 @@ export const NAT: Case[] = [
       pieces(client(2, '198.51.100.7'), 2500, [4, 3, 2, 1, 0], 3),
       pieces(client(3, '10.0.1.9'), 1500, [0, 0, 1, 2], 4),
       pieces(client(4, '10.0.0.1'), 700, [0, 1], 5),
+    ],
+  },
+  {
+    title: 'fragments of IPv6, and errors about what is too far',
+    // What is cut again has an identification by chance.
+    hide: (bytes) => {
+      if (bytes[12] === 0x86 && bytes[20] === 44) bytes.fill(0, 58, 62);
+    },
+    rules6: rulesOf({
+      nat: '-A PREROUTING -d 2001:db8:101::7 -j DNAT --to-destination 2001:db8:2::9\n-A POSTROUTING -o p1 -j MASQUERADE',
+      filter: '-A FORWARD -p udp --dport 53 -j ACCEPT\n-A FORWARD -m frag\n-A FORWARD -m length --length 2000:3000',
+    }),
+    steps: [
+      pieces6(client6('2001:db8:1::9'), 1500, [0, 1, 2], 1),
+      pieces6(client6('2001:db8:1::9'), 1500, [2, 0, 1], 2),
+      pieces6(client6('2001:db8:101::7'), 2500, [4, 3, 2, 1, 0], 3),
+      pieces6(client6('2001:db8:0::1'), 700, [0, 1], 4),
+      [1, 2, 3].map((ttl) => datagram(client6('2001:db8:101::7'), 34000 + ttl, 33434 + ttl, 'T'.repeat(20), { ttl })),
+      [1, 2, 3].map((ttl) => echo(client6('2001:db8:1::9'), 40 + ttl, 20, { ttl })),
     ],
   },
   {

@@ -1,6 +1,6 @@
 /* Targets that change packets, answer them, or say how the walk goes on. */
 import { type Case, rulesOf } from '../../support/filtered-routers.js';
-import { datagram, echo, packet, sctp, segment, syn } from '../../support/netfilter-cases.js';
+import { datagram, type Ends, echo, packet, sctp, segment, syn } from '../../support/netfilter-cases.js';
 import { pattern, udp } from '../../support/packets.js';
 import type { Sent } from '../../support/two-routers.js';
 import { client, client6, traffic4, traffic6 } from './common.js';
@@ -175,6 +175,19 @@ export const TARGETS: Case[] = [
     steps: [sampler('198.51.100.7')],
   },
   {
+    title: 'REJECT of what is not tracked, and of what is INVALID',
+    rules: rulesOf({
+      raw: '-A PREROUTING -p udp -j CT --notrack\n-A PREROUTING -p tcp --dport 22 -j CT --notrack',
+      filter: `-A FORWARD -p udp -j REJECT
+-A FORWARD -p tcp --dport 22 -j REJECT --reject-with tcp-reset
+-A FORWARD -m conntrack --ctstate INVALID -j REJECT
+${['UNTRACKED', 'INVALID', 'RELATED', 'NEW', 'ESTABLISHED'].map((state) => `-A OUTPUT -m conntrack --ctstate ${state}`).join('\n')}`,
+    }),
+    steps: [
+      [...sampler(), segment(client(20, '10.0.1.9'), 9, 80, 0x29, 5), segment(client(21, '10.0.1.9'), 9, 80, 0x12, 5)],
+    ],
+  },
+  {
     title: 'TTL, TOS, DSCP, TCPMSS and the like',
     rules: rulesOf({ mangle: CHANGES }),
     steps: [sampler(), traffic4(40, 33)],
@@ -212,10 +225,10 @@ export const TARGETS: Case[] = [
     steps: [sampler(), sampler('10.0.1.8')],
   },
   {
-    title: 'marks that are set once and sets of classes',
+    title: 'marks that follow from each other',
     rules: rulesOf({
       mangle:
-        '-A POSTROUTING -p tcp -j CLASSIFY --set-class 1:2\n-A PREROUTING -p udp -j CONNMARK --set-mark 0x3\n-A FORWARD -m connmark --mark 3 -j MARK --set-mark 9\n-A POSTROUTING -m mark --mark 9',
+        '-A PREROUTING -p udp -j CONNMARK --set-mark 0x3\n-A FORWARD -m connmark --mark 3 -j MARK --set-mark 9\n-A POSTROUTING -m mark --mark 9',
     }),
     steps: [sampler()],
   },
@@ -248,13 +261,26 @@ export const TARGETS: Case[] = [
   },
 ];
 
+/** The same of IPv6. */
+export function pieces6(ends: Ends, length: number, order: number[], id: number): Sent[] {
+  const data = Uint8Array.from(pattern(length), (byte, n) => (n === 0 ? 0x41 : byte));
+  const whole = udp(ends.source, ends.destination, 4000 + id, 53, data);
+  const size = 512;
+  const count = Math.ceil(whole.length / size);
+  return order.map((n) => {
+    const part = whole.subarray(n * size, (n + 1) * size);
+    const payload = new Uint8Array(8 + part.length);
+    const view = new DataView(payload.buffer);
+    view.setUint8(0, 17);
+    view.setUint16(2, (n * size) | (n < count - 1 ? 1 : 0));
+    view.setUint32(4, id);
+    payload.set(part, 8);
+    return packet({ ...ends, protocol: 44, payload }, `piece ${n} of ${count}`);
+  });
+}
+
 /** A datagram in pieces, in a given order. */
-export function pieces(
-  ends: { port: number; source: string; destination: string },
-  length: number,
-  order: number[],
-  id: number,
-): Sent[] {
+export function pieces(ends: Ends, length: number, order: number[], id: number): Sent[] {
   const whole = udp(
     ends.source,
     ends.destination,

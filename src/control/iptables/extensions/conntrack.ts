@@ -30,11 +30,13 @@ const STATUSES: readonly Bit[] = [
 
 function readBits(text: string, names: readonly Bit[], word: string): number {
   let bits = 0;
+  let at = 0;
   for (const name of text.split(',')) {
     // The start of a name will do.
     const known = name === '' ? undefined : names.find(([one]) => one.startsWith(name.toUpperCase()));
-    if (known === undefined) throw new Problem(`Bad ${word} "${name}"`);
+    if (known === undefined) throw new Problem(`Bad ${word} "${text.slice(at)}"`);
     bits |= known[1];
+    at += name.length + 1;
   }
   return bits;
 }

@@ -11,8 +11,10 @@ export interface Ports extends Range {
   isInverted: boolean;
 }
 
-export function anyPorts(): Ports {
-  return { low: 0, high: 0xffff, isInverted: false };
+const ANY: Readonly<Ports> = { low: 0, high: 0xffff, isInverted: false };
+
+export function anyPorts(): Readonly<Ports> {
+  return ANY;
 }
 
 function isAny(ports: Ports): boolean {
@@ -53,4 +55,61 @@ export function encodePorts(source: Ports, destination: Ports, into: RuleWords, 
     RuleFlag.HAS_PORTS |
     (source.isInverted ? RuleFlag.NOT_SOURCE_PORTS : 0) |
     (destination.isInverted ? RuleFlag.NOT_DESTINATION_PORTS : 0);
+}
+
+export interface PortPair {
+  source?: Ports;
+  destination?: Ports;
+}
+
+/** Whether both say something of the source's port, or of the destination's. */
+export function hasSamePort(one: PortPair, other: PortPair): boolean {
+  const isBoth = (side: keyof PortPair) => one[side] !== undefined && other[side] !== undefined;
+  return isBoth('source') || isBoth('destination');
+}
+
+/** " --sport 1024:65535 --dport 80", each once, in this order. */
+export function readPlainPorts(text: string, at: number, end: number): PortPair | undefined {
+  const pair: PortPair = {};
+  let next = at;
+  if (text.startsWith(SOURCE, next)) {
+    pair.source = { low: 0, high: 0, isInverted: false };
+    next = plainRange(text, next + SOURCE.length, end, pair.source);
+  }
+  if (text.startsWith(DESTINATION, next)) {
+    pair.destination = { low: 0, high: 0, isInverted: false };
+    next = plainRange(text, next + DESTINATION.length, end, pair.destination);
+  }
+  return next === end ? pair : undefined;
+}
+
+const SOURCE = ' --sport ';
+const DESTINATION = ' --dport ';
+
+/** Where it ends; -1: it is no range of plain numbers. */
+function plainRange(text: string, at: number, end: number, into: Ports): number {
+  const colon = plainPort(text, at, end);
+  into.low = $port;
+  into.high = $port;
+  if (colon < 0 || colon === end || text.charCodeAt(colon) !== COLON) return colon;
+  const behind = plainPort(text, colon + 1, end);
+  into.high = $port;
+  return into.low > into.high ? -1 : behind;
+}
+
+const ZERO = 48;
+const COLON = 58;
+let $port = 0;
+
+function plainPort(text: string, at: number, end: number): number {
+  let next = at;
+  let port = 0;
+  for (; next < end; next++) {
+    const digit = text.charCodeAt(next) - ZERO;
+    if (digit < 0 || digit > 9) break;
+    port = port * 10 + digit;
+  }
+  $port = port;
+  const isOctal = text.charCodeAt(at) === ZERO && next > at + 1;
+  return next === at || next > at + 5 || port > 0xffff || isOctal ? -1 : next;
 }

@@ -3,7 +3,8 @@
  */
 
 export const SUBJECTS: Readonly<Record<string, string>> = {
-  addrtype: 'what kind of address the routing tables say an address is: LOCAL, UNICAST, BROADCAST, MULTICAST, BLACKHOLE …',
+  addrtype:
+    'what kind of address the routing tables say an address is: LOCAL, UNICAST, BROADCAST, MULTICAST, BLACKHOLE …',
   ah: 'the authentication header of IPsec',
   bpf: 'a classic BPF program, as "LENGTH,CODE JT JF K,…"',
   cgroup: 'the control group of the socket that sends',

@@ -6,7 +6,7 @@ import type { Extension, Option, Use } from '../extension.js';
 import type { Given } from '../given.js';
 import { readUnsigned } from '../numbers.js';
 import { Problem } from '../problem.js';
-import { anyPorts, encodePorts, listPorts, type Ports, savePorts } from './ports.js';
+import { anyPorts, encodePorts, hasSamePort, listPorts, type Ports, readPlainPorts, savePorts } from './ports.js';
 import { strictPort } from './values.js';
 
 const TCP = 6;
@@ -142,6 +142,12 @@ export const tcp: Extension<Tcp> = {
     },
   ],
   create: () => ({}),
+  readPlain: readPlainPorts,
+  joined(first, second) {
+    if (!isNative(first) || !isNative(second) || (first.flags !== undefined && second.flags !== undefined))
+      return undefined;
+    return hasSamePort(first, second) ? undefined : { ...first, ...second };
+  },
   finalCheck(data, use) {
     if (isNative(data) && use.protocol !== TCP) throw new Problem("TCP match requires '-p tcp'");
   },

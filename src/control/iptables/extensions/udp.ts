@@ -4,7 +4,7 @@
 import { Op, OpWord } from '../../../netfilter/ops.js';
 import type { Extension, Option } from '../extension.js';
 import { Problem } from '../problem.js';
-import { anyPorts, encodePorts, listPorts, type Ports, savePorts } from './ports.js';
+import { anyPorts, encodePorts, hasSamePort, listPorts, type Ports, readPlainPorts, savePorts } from './ports.js';
 import { protocolCheck } from './tcp.js';
 import { portRange } from './values.js';
 import { bang } from './wording.js';
@@ -61,6 +61,9 @@ export const udp: Extension<BothPorts> = {
   isTarget: false,
   options: PORTS,
   create: () => ({}),
+  readPlain: readPlainPorts,
+  joined: (first, second) =>
+    isNative(first) && isNative(second) && !hasSamePort(first, second) ? { ...first, ...second } : undefined,
   finalCheck(data, use) {
     if (isNative(data) && use.protocol !== UDP) throw new Problem("UDP match requires '-p udp'");
   },
