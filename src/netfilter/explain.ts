@@ -64,9 +64,12 @@ export class Explainer {
     if (walk.end !== 'dropped') return walk;
     walk.remedies = this.candidates(walk, namespace, link, family).filter((change) => {
       const undo = this.change(change, namespace);
-      const { end } = this.walk(namespace, link, run);
-      undo();
-      return end === 'delivered' || end === 'left';
+      try {
+        const { end } = this.walk(namespace, link, run);
+        return end === 'delivered' || end === 'left';
+      } finally {
+        undo();
+      }
     });
     return walk;
   }

@@ -140,6 +140,6 @@ describe('the examples', () => {
   });
 
   it('lie beside each other in one folder', () => {
-    expect(examples).toEqual(['bridge.yaml', 'guests.yaml', 'replay.yaml', 'wire.yaml']);
+    expect(examples).toEqual(['bridge.yaml', 'gateway.yaml', 'guests.yaml', 'replay.yaml', 'wire.yaml']);
   });
 });

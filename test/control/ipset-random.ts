@@ -114,7 +114,7 @@ export class RandomCommands {
     }
     const one = `10.0.${this.random(2)}.${this.random(8)}`;
     const much = this.random(10);
-    if (isNet ? much < 5 : much < 2) return `${one}/${this.pick([16, 24, 28, 30, 31, 32])}`;
+    if (isNet ? much < 5 : much < 2) return `${one}/${this.pick(isNet ? [16, 24, 28, 30, 31, 32] : [28, 30, 31, 32])}`;
     return much === 9 ? `${one}-10.0.0.${this.random(12)}` : one;
   }
 
@@ -126,7 +126,7 @@ export class RandomCommands {
   private protocolPorts(isIpv6: boolean): string {
     const icmp = isIpv6 ? 'icmpv6' : 'icmp';
     const protocol = this.pick(['', '', 'tcp:', 'udp:', 'sctp:', 'udplite:', '6:']);
-    if (this.chance(15)) return this.pick([`${icmp}:ping`, `${icmp}:3/1`, 'gre:0', '50:0', 'icmp:x', 'gre:5', 'tcp:', '0:0']);
+    if (this.chance(15)) return this.pick([`${icmp}:ping`, `${icmp}:3/1`, 'gre:0', '50:0', `${icmp}:x`, 'gre:5', 'tcp:', '0:0']);
     return `${protocol}${this.ports().replace(/^(tcp|udp):/, '')}`;
   }
 }

@@ -34,8 +34,8 @@ function comparable(text: string, isSorted: boolean): string {
   const lines = text
     .replace(/(Size in memory: |<memsize>)\d+/g, '$1N')
     .replace(/(initval[ >])0x[0-9a-f]{8}/g, '$1R')
-    .replace(/(timeout[ >])99\b/g, '$1100')
-    .replace(/(timeout )9\d\d\b/g, '$11000')
+    .replace(/(timeout[ >])(\d\d+)/g, (_, word: string, seconds: string) => word + Math.ceil(Number(seconds) / 100))
+    .replace(/(Protocol ICMP.* only)\n! .*/, '$1')
     .split('\n');
   const isMember = (line: string) => line.startsWith('> add ') || /^> [0-9a-f:.]+$/.test(line);
   for (let i = 0; !isSorted && i < lines.length; i++) {

@@ -101,4 +101,48 @@ describe.skipIf(missing)(titled('a configuration file', missing), () => {
     expect((await hosts[2].links()).map(({ ifname }) => ifname)).toEqual(['lo']);
     await carriesTraffic(daemon, hosts);
   });
+
+  test('rules, sets and flows’ settings are saved, and left alone with their counters when applied again', async () => {
+    const file = join(scene.current.folder(), 'gateway.yaml');
+    const daemon = await scene.current.daemon();
+    await daemon.ip(
+      'netns add lan',
+      'link add inside type veth peer name eth0 netns lan',
+      'addr add 192.168.1.1/24 dev inside',
+      'link set inside up',
+    );
+    await daemon.must('ip -n lan addr add 192.168.1.2/24 dev eth0');
+    await daemon.must('ip -n lan link set eth0 up');
+    await daemon.must('sysctl -w net.netfilter.nf_conntrack_max=1000');
+    await daemon.must('ipset create banned hash:net timeout 60');
+    await daemon.must('ipset add banned 192.168.1.128/25 timeout 0');
+    await daemon.must('ipset add banned 192.168.1.64/26');
+    await daemon.must('iptables -A INPUT -m set --match-set banned src -j DROP');
+    await daemon.must('iptables -A INPUT -i inside -p icmp -m icmp --icmp-type echo-request -j ACCEPT');
+    await daemon.must('-n lan ip6tables -P INPUT DROP');
+    const ping = (next: Daemon): Promise<string> => next.must('-n lan ping -c 1 192.168.1.1');
+    expect(await ping(daemon)).toContain('1 received');
+    const saved = await daemon.must('config show');
+    // What expires is not kept.
+    expect(saved).toContain('  add banned 192.168.1.128/25 timeout 0\niptables: |');
+    expect(saved).toContain('  net.netfilter.nf_conntrack_max: 1000\n');
+    await daemon.must(`config save ${file}`);
+    const counted = await daemon.must('iptables -nvL INPUT');
+    expect(counted).toMatch(/^ +1 +84 ACCEPT +1 +-- +inside/m);
+    await daemon.must(`config apply ${file}`);
+    expect(await daemon.must('iptables -nvL INPUT')).toBe(counted);
+    expect(await daemon.stop()).toBe(0);
+
+    const next = await scene.current.daemon({ args: ['-c', file] });
+    expect(await next.must('config show')).toBe(saved);
+    expect(await ping(next)).toContain('1 received');
+    expect(await next.must('-n lan ip6tables -S INPUT')).toBe('-P INPUT DROP\n');
+    writeFileSync(file, saved.replace('--match-set banned src', '--match-set others src'));
+    const { status, err } = await next.sluice(`config apply ${file}`);
+    expect(status).not.toBe(0);
+    expect(err).toMatch(
+      /^cannot read configuration .*gateway\.yaml:\d+: iptables: there is no set "others"; say it under "ipset"\n$/,
+    );
+    expect(await next.must('config show')).toBe(saved);
+  });
 });

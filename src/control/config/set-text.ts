@@ -183,7 +183,7 @@ function deletion(add: string): string {
 /** While it is filled it has another name, so that rules never see it half full. */
 function remade(name: string, { create, adds }: SetLines): string[] {
   const spare = `~${name}`.slice(0, 31);
-  const own = (line: string): string => line.replace(` ${name}`, ` ${spare}`);
+  const own = (line: string): string => line.replace(` ${name}`, () => ` ${spare}`);
   return [own(create), ...adds.map(own), `swap ${spare} ${name}`, `destroy ${spare}`];
 }
 

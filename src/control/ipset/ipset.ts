@@ -13,7 +13,7 @@ import type { ToolOutcome } from '../api.js';
 import type { Call } from '../engine-thread.js';
 import { Problem } from '../iptables/problem.js';
 import { isSameSet, newSet } from './create.js';
-import { BadWords, Complaint, kernel, type Refused, VERSION } from './failures.js';
+import { BadWords, Complaint, kernel, Refused, Useless, VERSION } from './failures.js';
 import { helpText } from './help.js';
 import { Hosts, hostTexts, Unresolved } from './hosts.js';
 import { joinSets, listNames, listSet, type Mode, type SetSize } from './listing.js';
@@ -415,7 +415,7 @@ class ToolRun {
     const { done, answer } =
       verb === 'add'
         ? await this.engine.addMembers(set.number, rows, isExist)
-        : await this.engine.deleteMembers(set.number, rows, isExist);
+        : await this.engine.deleteMembers(set.number, rows, isExist && !isBeside);
     if (set.body.kind.type === SetType.LIST_SET) this.#enterLists(batch, rows, done);
     if (done === lines.length) return;
     this.#line = lines[done];
@@ -431,8 +431,8 @@ class ToolRun {
   }
 
   async #test(set: NamedSet, values: Values): Promise<void> {
-    let isIn = false;
-    for (const row of rowsOf(set.body, 'test', values, this.names)) isIn = await this.engine.hasMember(set.number, row);
+    const row = testRow(set.body, values, this.names);
+    const isIn = row !== undefined && (await this.engine.hasMember(set.number, row));
     const element = elementText(set.body, withoutPhysdev(values));
     this.#warn(isIn ? `Warning: ${element} is in set ${set.name}.\n` : `${element} is NOT in set ${set.name}.\n`);
     throw new Done(isIn ? 0 : 1);
@@ -518,6 +518,16 @@ export function refusal(verb: 'add' | 'del', answer: SetAnswer, isBeside: boolea
       return kernel(isBeside || verb === 'add' ? 'notBeside' : 'isNotIn');
     default:
       return kernel('invalid');
+  }
+}
+
+/** What cannot be in a set is not in it. */
+function testRow(body: SetBody, values: Values, names: MemberNames): Int32Array | undefined {
+  try {
+    return rowsOf(body, 'test', values, names).next().value;
+  } catch (error) {
+    if (error instanceof Refused && !(error instanceof Useless)) return undefined;
+    throw error;
   }
 }
 

@@ -228,7 +228,7 @@ export function readTcpUdpPort(values: Values, text: string): void {
 }
 
 function portText({ protocol = 0, port = 0, portTo }: Values): string {
-  const name = protocolName(protocol) ?? `${protocol}`;
+  const name = protocol === 0 ? 'ip' : (protocolName(protocol) ?? `${protocol}`);
   if (protocol === ICMP) return `${name}:${icmpText(ICMP_NAMES, port)}`;
   if (protocol === ICMPV6) return `${name}:${icmpText(ICMPV6_NAMES, port)}`;
   return `${name}:${port}${portTo === undefined ? '' : `-${portTo}`}`;

@@ -6,7 +6,7 @@
 import { DEFAULT_TIMEOUT, Member, MemberFlag, MemberPlace, SetType } from '../../tables/ipset-member.js';
 import type { Address } from '../iptables/addresses.js';
 import { kernel, Useless } from './failures.js';
-import type { Verb } from './kinds.js';
+import { isBitmap, type Verb } from './kinds.js';
 import type { NamedSet, SetBody } from './sets.js';
 import type { Values } from './values.js';
 
@@ -30,6 +30,7 @@ interface Piece {
 }
 
 export function* rowsOf(body: SetBody, verb: Verb, values: Values, names: Names): Generator<Int32Array> {
+  if (verb !== 'test' && isBitmap(body.kind)) checkPlace(body, values);
   checkExtensions(body, values);
   if (values.isWildcard === true) {
     throw new Useless(`cannot ${verb} "${values.iface}": wildcard has no effect; name each link`);
@@ -44,6 +45,12 @@ export function* rowsOf(body: SetBody, verb: Verb, values: Values, names: Names)
       }
     }
   }
+}
+
+/** The first place of a bitmap is looked at before anything else. */
+function checkPlace({ created }: SetBody, { ip, port }: Values): void {
+  if (ip !== undefined) checkPlaces(created, ip[0] >>> 0, ip[0] >>> 0);
+  if (port !== undefined) checkPorts(created, port, port);
 }
 
 function checkExtensions({ created }: SetBody, values: Values): void {
@@ -111,12 +118,12 @@ function masked(ip: Address, { netmask, bitmask }: Values): Address {
 
 function* hostsOf(body: SetBody, isMany: boolean, values: Values): Generator<Piece> {
   const { created, kind } = body;
-  const isBitmap = kind.type === SetType.BITMAP_IP || kind.type === SetType.BITMAP_IP_MAC;
-  const step = isBitmap || kind.type === SetType.HASH_IP ? 2 ** (32 - (created.netmask ?? 32)) : 1;
+  const hasPlaces = isBitmap(kind);
+  const step = hasPlaces || kind.type === SetType.HASH_IP ? 2 ** (32 - (created.netmask ?? 32)) : 1;
   const { ip: given = [0] } = values;
-  const ip = isBitmap ? given : firstOf(body, given);
+  const ip = hasPlaces ? given : firstOf(body, given);
   let [first, last] = isMany ? hostRange(kind.type, ip[0] >>> 0, values) : [ip[0] >>> 0, ip[0] >>> 0];
-  if (isBitmap) {
+  if (hasPlaces) {
     if (isMany) checkPlaces(created, first, last);
     first = Math.floor(first / step) * step;
     last = Math.max(first, last);
@@ -212,15 +219,15 @@ function putSet({ name = '', reference, isBefore }: Values, names: Names): void 
 function* ports(body: SetBody, isMany: boolean, values: Values): Generator<void> {
   const { protocol = 0, port, portTo } = values;
   if (port === undefined) return yield;
-  const isBitmap = body.kind.type === SetType.BITMAP_PORT;
-  if (!isBitmap && protocol === 0) throw kernel('badProtocol');
-  const hasPorts = isBitmap || WITH_PORTS.includes(protocol);
+  const hasPlaces = isBitmap(body.kind);
+  if (!hasPlaces && protocol === 0) throw kernel('badProtocol');
+  const hasPorts = hasPlaces || WITH_PORTS.includes(protocol);
   const isIcmp = protocol === (body.family === 6 ? ICMPV6 : ICMP);
   $row[Member.PROTOCOL] = protocol;
   const other = isMany && hasPorts ? (portTo ?? port) : port;
   const first = Math.min(port, other);
   const last = Math.max(port, other);
-  if (isBitmap && isMany) checkPorts(body.created, first, last);
+  if (hasPlaces && isMany) checkPorts(body.created, first, last);
   for (let one = first; one <= last; one++) {
     $row[Member.PORT] = hasPorts || isIcmp ? one : 0;
     yield;

@@ -312,7 +312,7 @@ const REFUSED: Partial<Record<Many, string>> = {
   to: 'FROM-TO IP range',
   portTo: 'FROM-TO port range',
   // The tool has no words for it.
-  cidr2: "There are not allowed options (28) but can't resolve them. It's a bug, please report the problem.",
+  cidr2: 'There are not allowed options (28) but ',
 };
 
 function checkMany(verb: Verb, kind: SetKind, allowed: readonly Many[], values: Values): void {
@@ -320,7 +320,10 @@ function checkMany(verb: Verb, kind: SetKind, allowed: readonly Many[], values: 
     const isAllowed = allowed.includes(many) || (many === 'cidr' && allowed.includes('to'));
     const what = REFUSED[many];
     if (values[many] === undefined || isAllowed || what === undefined) continue;
-    if (many === 'cidr2') throw new BadMix(what);
+    if (many === 'cidr2') {
+      const why = kind.options[verb].length === 0 ? 'option list is empty' : "can't resolve them";
+      throw new BadMix(`${what}${why}. It's a bug, please report the problem.`);
+    }
     const family = values.family === 4 ? 'inet' : values.family === 6 ? 'inet6' : 'unspec';
     throw new BadMix(`${what} is not allowed in command ${verb} with set type ${kind.name} and family ${family}`);
   }

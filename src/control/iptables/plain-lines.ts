@@ -329,15 +329,18 @@ export class PlainReader {
     if (name === undefined || !this.skipOptions()) return false;
     const part = `-${isGoto ? 'g' : 'j'} ${this.text.slice(start, this.at)}`;
     const jump =
-      this.now.jumps.get(part) ??
-      this.plainJump(name, isGoto, optionsAt === this.at) ??
-      this.readAlone(part, table)?.jump;
+      this.now.jumps.get(part) ?? this.plainJump(name, isGoto, optionsAt === this.at) ?? this.learnJump(part, table);
     if (jump === undefined || (jump.name === 'DROP' && table === 'nat')) return false;
     const { jumps } = this.now;
     if (jumps.size >= MOST_PARTS) jumps.clear();
     jumps.set(part, jump);
     this.jump = jump;
     return true;
+  }
+
+  private learnJump(part: string, table: string): Jump | undefined {
+    const rule = this.readAlone(part, table);
+    return rule?.matches.length === 0 ? rule.jump : undefined;
   }
 
   /** To a chain, or a verdict. */

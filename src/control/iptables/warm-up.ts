@@ -8,7 +8,7 @@ import type { Iptables } from './iptables.js';
 const ROUNDS = 10;
 const RULES = 200;
 /** Before each round, for whoever wants something. */
-const PAUSE_MS = 30;
+const PAUSE_MS = 10;
 /** Of no namespace. */
 const NOWHERE = -1;
 
