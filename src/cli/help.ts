@@ -6,11 +6,11 @@ import { VERBS } from './verbs.js';
 const FRONT = `Usage: sluice [--socket PATH] [-n NAMESPACE] VERB …
 
 ${Object.entries(VERBS)
-  .map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(18)}${summary}`)
   .join('\n')}
 
-"sluice VERB --help" tells more. Words and output of ip, bridge, brctl, conntrack, ethtool, ifconfig and netstat are
-those of the real tools. -n runs a verb in a namespace of Sluice ("sluice ip netns"); without, in "host".
+"sluice VERB --help" tells more. Words and output of ip, bridge, brctl, conntrack, ethtool, ifconfig, iptables and
+netstat are those of the real tools. -n runs a verb in a namespace of Sluice ("sluice ip netns"); without, in "host".
 The daemon's socket is --socket, else SLUICE_SOCKET, else /run/sluice/sluice.sock, or without root
 $XDG_RUNTIME_DIR/sluice.sock.
 `;
@@ -21,6 +21,38 @@ const PORT_OPTIONS = `PORT OPTIONS: learning, flood, bcast_flood, mcast_flood, i
 `;
 
 const TEXTS: Record<string, string> = {
+  iptables: `Usage: sluice iptables [-t TABLE] COMMAND [OPTION]…
+
+Rules of IPv4, with the words, the output and the exit status of iptables 1.8.9 (nf_tables).
+"sluice iptables -h" tells the commands and options, with "-m NAME" or "-j NAME" in front also those of a match or
+target. What the kernel knows and Sluice cannot do is refused, with the reason.
+`,
+  ip6tables: `Usage: sluice ip6tables [-t TABLE] COMMAND [OPTION]…
+
+Rules of IPv6, with the words, the output and the exit status of ip6tables 1.8.9 (nf_tables).
+"sluice ip6tables -h" tells the commands and options, with "-m NAME" or "-j NAME" in front also those of a match or
+target. What the kernel knows and Sluice cannot do is refused, with the reason.
+`,
+  'iptables-save': `Usage: sluice iptables-save [-c] [-t TABLE] [-f FILE]
+
+All rules as text that iptables-restore takes, Sluice's and the real one. -c: counters too.
+`,
+  'iptables-restore': `Usage: sluice iptables-restore [-c] [-n] [-t] [-v] [-T TABLE] [--lax] [FILE]
+
+Rules from text, from FILE or stdin: each table as a whole or not at all, in one moment for packets. -c: counters
+too; -n: the rules that are there stay; -t: only reads it. What Sluice cannot do is refused, by --lax loaded as rules
+that never match.
+`,
+  'ip6tables-save': `Usage: sluice ip6tables-save [-c] [-t TABLE] [-f FILE]
+
+All rules as text that ip6tables-restore takes, Sluice's and the real one. -c: counters too.
+`,
+  'ip6tables-restore': `Usage: sluice ip6tables-restore [-c] [-n] [-t] [-v] [-T TABLE] [--lax] [FILE]
+
+Rules from text, from FILE or stdin: each table as a whole or not at all, in one moment for packets. -c: counters
+too; -n: the rules that are there stay; -t: only reads it. What Sluice cannot do is refused, by --lax loaded as rules
+that never match.
+`,
   up: `Usage: sluice up [-c FILE.yaml] [--poll adaptive|busy] [--socket PATH] [--group GROUP]
                  [--log-level error|warn|info|debug]
 
@@ -211,7 +243,8 @@ What this machine has and lacks for Sluice, and what disturbs a running one. Sta
   demo: `Usage: sluice demo
 
 Three kernel namespaces, a TAP in each, one bridge in Sluice: pings, a TCP transfer, small packets, and the kernel's
-own bridge beside it. Under half a minute; cleans up after itself; status 0 if all went well.
+own bridge beside it. Then, inside Sluice, two subnets and a router, and a private network behind a gateway with NAT.
+Under half a minute; cleans up after itself; status 0 if all went well.
 `,
   bench: `Usage: sluice bench [NAME…] [-j] [--seconds N] [--rounds N]
        sluice bench generator DEVICE [--seconds N] [--count N] [--rate PPS] [--stations N] [--bytes N]

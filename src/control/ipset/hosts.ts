@@ -61,7 +61,7 @@ function readIpv4(text: string): Address | undefined {
   if (parts.length > 4) return undefined;
   let address = 0;
   for (const [i, part] of parts.entries()) {
-    if (!/^(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/.test(part)) return undefined;
+    if (!/^(0[0-7]*|[1-9][0-9]*)$/.test(part)) return undefined;
     const value = /^0[0-7]/.test(part) ? Number.parseInt(part, 8) : Number(part);
     const isLast = i === parts.length - 1;
     const width = isLast ? 8 * (4 - i) : 8;

@@ -30,7 +30,9 @@ interface Piece {
 }
 
 export function* rowsOf(body: SetBody, verb: Verb, values: Values, names: Names): Generator<Int32Array> {
-  if (verb !== 'test' && isBitmap(body.kind)) checkPlace(body, values);
+  // The first port of a bitmap is looked at before anything else.
+  const { port } = values;
+  if (verb !== 'test' && body.kind.type === SetType.BITMAP_PORT && port !== undefined) checkPorts(body.created, port, port);
   checkExtensions(body, values);
   if (values.isWildcard === true) {
     throw new Useless(`cannot ${verb} "${values.iface}": wildcard has no effect; name each link`);
@@ -45,12 +47,6 @@ export function* rowsOf(body: SetBody, verb: Verb, values: Values, names: Names)
       }
     }
   }
-}
-
-/** The first place of a bitmap is looked at before anything else. */
-function checkPlace({ created }: SetBody, { ip, port }: Values): void {
-  if (ip !== undefined) checkPlaces(created, ip[0] >>> 0, ip[0] >>> 0);
-  if (port !== undefined) checkPorts(created, port, port);
 }
 
 function checkExtensions({ created }: SetBody, values: Values): void {
