@@ -370,6 +370,15 @@ export class Ip6 {
     return 0;
   }
 
+  /** Whether a message of neighbour discovery passes OUTPUT and POSTROUTING; it leaves by its link whatever they make of it. */
+  mayLeave(frame: Frame, out: Link, now: number): boolean {
+    const { hooks } = this.inet;
+    if (!this.hasHooks(out)) return true;
+    return (
+      hooks.output6(frame, this.inet.namespaceOf(out), out, now) !== Output.GONE && hooks.postrouting6(frame, out, now)
+    );
+  }
+
   /** OUTPUT and, unless the packet has to go another way, POSTROUTING. */
   private passesOutput(frame: Frame, out: Link, now: number): Output {
     const { hooks } = this.inet;

@@ -487,7 +487,8 @@ export class NeighbourNd {
     if (hasMac) this.writeMac(link, message, at + Fixed.SOLICITATION);
     if (isDetection) this.writeNonce(link, at + Icmp.NEIGHBOR_TARGET, at + length - OPTION_BYTES);
     icmp.writeChecksum6(bytes, ip, at, length);
-    inet.neighbour.output6(frame, link, e, f, g, h, now);
+    inet.setOrigin(frame, inet.namespaceOf(link));
+    if (inet.ip6.mayLeave(frame, link, now)) inet.neighbour.output6(frame, link, e, f, g, h, now);
   }
 
   private writeMac(link: Link, message: Icmp6Type, at: number): void {

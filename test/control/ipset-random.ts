@@ -62,7 +62,10 @@ export class RandomCommands {
     if (type === 'bitmap:port') words.push(`range ${this.pick(['0-1024', '50-100', '90-10', 'tcp:70-80'])}`);
     if ((type === 'hash:ip' || type === 'hash:ip,port') && this.chance(15)) words.push(`netmask ${8 + this.random(27)}`);
     for (const word of ['counters', 'comment', 'skbinfo', 'timeout 9000']) if (this.chance(20)) words.push(word);
-    if (type.startsWith('hash:') && this.chance(20)) words.push(`maxelem ${this.random(8) + 3}`, `hashsize ${this.random(5000)}`);
+    if (type.startsWith('hash:') && this.chance(20)) {
+      // Of larger tables the kernel counts members by parts.
+      words.push(`maxelem ${this.random(8) + 3}`, `hashsize ${this.random(1025)}`);
+    }
     if (this.chance(4)) words.push(this.pick(['nomatch', 'size 3', 'family foo', 'timeout x', 'probes', 'maxelem -1']));
     return words.join(' ');
   }
@@ -112,10 +115,11 @@ export class RandomCommands {
       if (isNet ? much < 5 : much < 1) return `${one}/${this.pick([32, 48, 64, 128, 127])}`;
       return much === 9 ? `${one}-2001:db8::9` : one;
     }
-    const one = `10.0.${this.random(2)}.${this.random(8)}`;
+    const net = `10.0.${this.random(2)}`;
+    const one = `${net}.${this.random(8)}`;
     const much = this.random(10);
     if (isNet ? much < 5 : much < 2) return `${one}/${this.pick(isNet ? [16, 24, 28, 30, 31, 32] : [28, 30, 31, 32])}`;
-    return much === 9 ? `${one}-10.0.0.${this.random(12)}` : one;
+    return much === 9 ? `${one}-${net}.${this.random(12)}` : one;
   }
 
   private ports(): string {

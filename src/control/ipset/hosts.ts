@@ -42,6 +42,7 @@ export class Hosts {
 
 /** Addresses of the other family, broken numbers and the like are not worth asking anybody. */
 function isName(host: string): boolean {
+  if (host.split('.').every((part) => /^(0x[0-9a-f]*|\d*)$/i.test(part))) return false;
   return /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$/.test(host) && /[A-Za-z_-]/.test(host) && host.length < 254;
 }
 

@@ -4,6 +4,7 @@ import type { Extension } from '../../../src/control/iptables/extension.js';
 import { Registry } from '../../../src/control/iptables/extension.js';
 import { registry as EXTENSIONS } from '../../../src/control/iptables/extensions/registry.js';
 import { Iptables, type Outcome } from '../../../src/control/iptables/iptables.js';
+import { warmUp } from '../../../src/control/iptables/warm-up.js';
 import { Op } from '../../../src/netfilter/ops.js';
 import { Family } from '../../../src/netfilter/rule.js';
 import { RulesOp } from '../../../src/netfilter/rules.js';
@@ -283,5 +284,34 @@ describe('100,000 rules', () => {
       times.push((performance.now() - start) / 3);
     }
     expect(times.sort((a, b) => a - b)[10]).toBeLessThan(5);
+  });
+
+  it('reach the dataplane and leave it in pieces that take little time each', async () => {
+    const heard = listening();
+    const rules = Array.from({ length: 2000 }, (_, i) => `-A FORWARD -s 10.0.${i >> 8}.${i & 255} -j DROP`);
+    const text = ['*filter', ':FORWARD ACCEPT [0:0]', ...rules, 'COMMIT', ''];
+    const longest = async (work: Promise<Outcome>) => {
+      heard.applied.length = 0;
+      expect((await work).status).toBe(0);
+      return Math.max(...heard.applied.map((ops) => ops.length));
+    };
+    const ofRules = 32 * 64;
+    expect(await longest(heard.restore([], text))).toBeLessThan(ofRules);
+    expect(await longest(heard.run('-F FORWARD'))).toBeLessThan(ofRules);
+    // The chain is there and empty.
+    expect(await longest(heard.restore([], text))).toBeLessThan(ofRules);
+    expect(await longest(heard.restore([], text))).toBeLessThan(ofRules);
+    expect(await longest(heard.run('-Z'))).toBeLessThan(ofRules);
+  });
+});
+
+describe('warming up', () => {
+  it('leaves no rules', async () => {
+    const world = new World(EXTENSIONS);
+    await warmUp(world.iptables);
+    expect(world.applied).toBeGreaterThan(0);
+    expect((await world.iptables.save(-1, 'iptables-save', [])).stdout).toBe('');
+    await world.iptables.run(0, 'iptables', ['-A', 'INPUT', '-j', 'DROP']);
+    expect((await world.iptables.save(0, 'iptables-save', [])).stdout).toContain('-A INPUT -j DROP\n');
   });
 });
