@@ -21,6 +21,12 @@ const PORT_OPTIONS = `PORT OPTIONS: learning, flood, bcast_flood, mcast_flood, i
 `;
 
 const TEXTS: Record<string, string> = {
+  ipset: `Usage: sluice ipset [OPTIONS] COMMAND
+
+Sets of addresses, nets, ports, links and marks, which rules ask with "-m set" and change with "-j SET"; with the words,
+the output and the exit status of ipset 7.17. "sluice ipset help" tells the commands, "sluice ipset help TYPE" what
+a type takes. There is no interactive mode; wildcards of hash:net,iface are refused.
+`,
   iptables: `Usage: sluice iptables [-t TABLE] COMMAND [OPTION]…
 
 Rules of IPv4, with the words, the output and the exit status of iptables 1.8.9 (nf_tables).
@@ -257,12 +263,17 @@ of its own. A NAME, or the beginning of one, chooses; without, all are measured:
   core-bridge-1k, core-bridge-100k  the engine alone between two memory ports, addresses changing with every frame
   core-route                        IPv4 forwarding alone between two memory ports, half an Internet table, random destinations
   lpm-ipv4, lpm-ipv6, lpm-memory-ipv4, lpm-memory-ipv6, lpm-memory-own-ipv4, lpm-memory-own-ipv6  longest-prefix match alone, with half an Internet table: look-ups with random keys, and memory
+  core-nat-100k, core-nat-1m, core-nat-new  SNAT alone between two memory ports: established flows in random order, and new ones (in Mpps, which are millions of flows a second)
+  core-rules-acl, core-rules-fw, core-rules-ipc, core-rules-services, core-rules-copies, core-rules-change, core-rules-stage  one chain of rules alone: ClassBench’s sets, 100,000 services, changes
+  forward-acl, forward-fw, forward-ipc, forward-cold-acl, forward-cold-fw, forward-cold-ipc  forwarding alone through 10,000 ClassBench rules, beside 10 of them; cold: no header comes again soon
   tap-bridge                        TAP to TAP, 64-byte frames
   tap-router, tap-router-tcp        TAP to TAP through a router
+  tap-nat-1k, tap-nat-10k, tap-nat-tcp  TAP to TAP through MASQUERADE and many rules
   packet-bridge                     AF_PACKET to AF_PACKET on veth, 64-byte frames
   tap-tcp, packet-tcp               bulk TCP with offloads
   latency-hot, latency-cold         ping round trip, p50
   route-load, namespaces-time, namespaces-memory, route-churn-lost  commands in bulk
+  iptables-restore, rule-change, rule-change-lost  changing rules
   idle-cpu, idle-wakeups            a daemon with 8 TAPs and no traffic
 
 -j (--json) prints one JSON array instead of the table. --seconds is the length of one run, where it is time

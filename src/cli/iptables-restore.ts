@@ -40,3 +40,5 @@ async function readStdin(): Promise<string> {
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString();
 }
+
+export const { run } = iptablesRestore('iptables-restore');

@@ -23,3 +23,5 @@ function store(outcome: ToolOutcome, words: readonly string[], terminal: Termina
   }
   return show({ ...outcome, stdout: '' }, words, terminal);
 }
+
+export const { run } = iptablesSave('iptables-save');

@@ -31,3 +31,5 @@ export function show({ stdout, stderr, status }: ToolOutcome, _: readonly string
 export function iptables(tool: 'iptables' | 'ip6tables'): VerbFile {
   return toolVerb(async (words) => ({ op: 'iptables.run', tool, words: [...words] }));
 }
+
+export const { run } = iptables('iptables');

@@ -33,24 +33,24 @@ export const VERBS: Record<string, Verb> = {
   sysctl: { summary: "settings of the IP stack, as procps' sysctl does", load: () => import('./sysctl.js') },
   iptables: {
     summary: 'rules of IPv4: filter, NAT, mangle, raw, as iptables does',
-    load: async () => (await import('./iptables.js')).iptables('iptables'),
+    load: () => import('./iptables.js'),
   },
-  ip6tables: { summary: 'rules of IPv6', load: async () => (await import('./iptables.js')).iptables('ip6tables') },
+  ip6tables: { summary: 'rules of IPv6', load: () => import('./ip6tables.js') },
   'iptables-save': {
     summary: 'all rules as text',
-    load: async () => (await import('./iptables-save.js')).iptablesSave('iptables-save'),
+    load: () => import('./iptables-save.js'),
   },
   'ip6tables-save': {
     summary: 'all rules of IPv6 as text',
-    load: async () => (await import('./iptables-save.js')).iptablesSave('ip6tables-save'),
+    load: () => import('./ip6tables-save.js'),
   },
   'iptables-restore': {
     summary: 'rules from text, all or nothing',
-    load: async () => (await import('./iptables-restore.js')).iptablesRestore('iptables-restore'),
+    load: () => import('./iptables-restore.js'),
   },
   'ip6tables-restore': {
     summary: 'rules of IPv6 from text, all or nothing',
-    load: async () => (await import('./iptables-restore.js')).iptablesRestore('ip6tables-restore'),
+    load: () => import('./ip6tables-restore.js'),
   },
   ipset: { summary: 'sets of addresses and ports for rules, as ipset does', load: () => import('./ipset.js') },
   ping: { summary: 'echo requests from a namespace, as iputils does', load: () => import('./ping.js') },

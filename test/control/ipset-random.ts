@@ -42,7 +42,8 @@ export class RandomCommands {
     if (kind < 13) return `${this.exist()}del ${this.member(false)}`;
     if (kind < 16) return `test ${this.member(false)}`;
     if (kind === 16) return `swap ${this.name()} ${this.name()}`;
-    if (kind === 17) return this.pick([`flush ${this.name()}`, `destroy ${this.name()}`, `rename ${this.name()} ${this.name()}`]);
+    if (kind === 17)
+      return this.pick([`flush ${this.name()}`, `destroy ${this.name()}`, `rename ${this.name()} ${this.name()}`]);
     return `${this.pick(['save', 'list', 'list -o xml', 'list -t'])} ${this.name()} -s`;
   }
 
@@ -57,10 +58,12 @@ export class RandomCommands {
     if (!this.kinds.has(name)) this.kinds.set(name, { type, isIpv6 });
     const words = [`${this.exist()}create ${name} ${type}`];
     if (isIpv6) words.push(this.pick(['family inet6', '-6']));
-    if (type.startsWith('bitmap:ip')) words.push(`range ${this.pick(['10.0.0.0/24', '10.0.0.5-10.0.0.90', '10.0.0.0/16'])}`);
+    if (type.startsWith('bitmap:ip'))
+      words.push(`range ${this.pick(['10.0.0.0/24', '10.0.0.5-10.0.0.90', '10.0.0.0/16'])}`);
     if (type === 'bitmap:ip' && this.chance(20)) words.push(`netmask ${20 + this.random(13)}`);
     if (type === 'bitmap:port') words.push(`range ${this.pick(['0-1024', '50-100', '90-10', 'tcp:70-80'])}`);
-    if ((type === 'hash:ip' || type === 'hash:ip,port') && this.chance(15)) words.push(`netmask ${8 + this.random(27)}`);
+    if ((type === 'hash:ip' || type === 'hash:ip,port') && this.chance(15))
+      words.push(`netmask ${8 + this.random(27)}`);
     for (const word of ['counters', 'comment', 'skbinfo', 'timeout 9000']) if (this.chance(20)) words.push(word);
     if (type.startsWith('hash:') && this.chance(20)) {
       // Of larger tables the kernel counts members by parts.
@@ -85,7 +88,8 @@ export class RandomCommands {
     const words: string[] = [];
     if (this.chance(12)) words.push(`timeout ${this.pick([0, 9500, 'x'])}`);
     if (this.chance(12)) words.push(`packets ${this.random(1000)}`);
-    if (this.chance(8)) words.push(`bytes ${this.pick(['0x10', '18446744073709551614', '18446744073709551615', '010'])}`);
+    if (this.chance(8))
+      words.push(`bytes ${this.pick(['0x10', '18446744073709551614', '18446744073709551615', '010'])}`);
     if (this.chance(12)) words.push(`comment ${this.pick(['word', 'x-y', '%s'])}`);
     if (this.chance(6)) words.push(`skbmark ${this.pick(['0x1', '0x1/0xff', '7'])}`);
     if (this.chance(6)) words.push(`skbprio ${this.pick(['1:2', 'ffff:ffff', '1'])} skbqueue ${this.random(9)}`);
@@ -108,7 +112,8 @@ export class RandomCommands {
   }
 
   private addresses(isIpv6: boolean, isNet: boolean): string {
-    if (this.chance(2)) return this.pick(['0.0.0.0', '::', '10.0.0', '1.2.3.4.5', 'fe80::1', '10.0.0.1/33', '10.0.0.1-']);
+    if (this.chance(2))
+      return this.pick(['0.0.0.0', '::', '10.0.0', '1.2.3.4.5', 'fe80::1', '10.0.0.1/33', '10.0.0.1-']);
     if (isIpv6) {
       const one = `2001:db8:${this.random(3)}::${this.random(5) + 1}`;
       const much = this.random(10);
@@ -130,7 +135,8 @@ export class RandomCommands {
   private protocolPorts(isIpv6: boolean): string {
     const icmp = isIpv6 ? 'icmpv6' : 'icmp';
     const protocol = this.pick(['', '', 'tcp:', 'udp:', 'sctp:', 'udplite:', '6:']);
-    if (this.chance(15)) return this.pick([`${icmp}:ping`, `${icmp}:3/1`, 'gre:0', '50:0', `${icmp}:x`, 'gre:5', 'tcp:', '0:0']);
+    if (this.chance(15))
+      return this.pick([`${icmp}:ping`, `${icmp}:3/1`, 'gre:0', '50:0', `${icmp}:x`, 'gre:5', 'tcp:', '0:0']);
     return `${protocol}${this.ports().replace(/^(tcp|udp):/, '')}`;
   }
 }

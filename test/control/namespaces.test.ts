@@ -59,7 +59,7 @@ beforeEach(() => {
 describe('namespaces', () => {
   it('starts with the loopback, down', async () => {
     network.addNamespace('red');
-    expect(engine.take()).toEqual([['addNamespace', 1, 1]]);
+    expect(engine.take()).toEqual([['addNamespace', 1, 2]]);
     expect(names('red')).toEqual(['1 lo']);
     expect(await info('lo', 'red')).toMatchObject({
       flags: ['LOOPBACK'],
@@ -148,9 +148,9 @@ describe('veth', () => {
     await add('v0', 'veth', { veth: { peer: { name: 'v1' } } });
     expect(names()).toEqual(['1 lo', '2 v1', '3 v0']);
     expect(engine.take()).toEqual([
-      ['addVirtual', 1, LinkKind.VETH, 1500, 0],
       ['addVirtual', 2, LinkKind.VETH, 1500, 0],
-      ['setPeer', 2, 1],
+      ['addVirtual', 3, LinkKind.VETH, 1500, 0],
+      ['setPeer', 3, 2],
     ]);
     expect(await info('v0')).toMatchObject({ link: 'v1', linkinfo: { info_kind: 'veth' } });
   });
@@ -163,9 +163,9 @@ describe('veth', () => {
     engine.take();
     await set('v1', { up: true });
     expect(engine.take()).toEqual([
-      ['setUp', 1, true],
-      ['setCarrier', 1, true],
+      ['setUp', 2, true],
       ['setCarrier', 2, true],
+      ['setCarrier', 3, true],
     ]);
     expect(await flags('v0')).toBe('BROADCAST,MULTICAST,UP,LOWER_UP UP');
     await set('v1', { up: false });
@@ -279,8 +279,8 @@ describe('vlan', () => {
   it('is as what it lies on', async () => {
     await add('eth0.10', 'vlan', on('eth0', 10, { vlan: { id: 10, protocol: '802.1ad' } }));
     expect(engine.take()).toEqual([
-      ['addVirtual', 2, LinkKind.VLAN, 1400, 0],
-      ['setVlan', 2, 1, (0x88a8 << 16) | 10],
+      ['addVirtual', 3, LinkKind.VLAN, 1400, 0],
+      ['setVlan', 3, 2, (0x88a8 << 16) | 10],
     ]);
     expect(await info('eth0.10')).toMatchObject({
       link: 'eth0',
@@ -401,8 +401,8 @@ describe('dummy, loopback and bridge', () => {
     await set('d0', { address: '02:00:00:00:00:06' });
     const macs = engine.calls.filter(([name]) => name === 'setMac').map(([, number, , low]) => [number, low]);
     expect(macs.slice(-2)).toEqual([
+      [3, 0x06000000],
       [2, 0x06000000],
-      [1, 0x06000000],
     ]);
   });
 });

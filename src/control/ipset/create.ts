@@ -79,8 +79,7 @@ function completeBitmap(kind: SetKind, values: Values, options: SetOptions): voi
     return;
   }
   const [first, last] = addressRange(values);
-  const places = (last - first + 1) / hostsIn(values, first, last);
-  if (places > MOST_PLACES) throw kernel('tooWide');
+  if (placesOf(values, first, last) > MOST_PLACES) throw kernel('tooWide');
   options.first = first | 0;
   options.last = last | 0;
   options.netmask = values.netmask;
@@ -93,21 +92,24 @@ function completeBitmap(kind: SetKind, values: Values, options: SetOptions): voi
 function addressRange({ ip = [0], to, cidr, netmask = 32 }: Values): [first: number, last: number] {
   const address = ip[0] >>> 0;
   if (to === undefined && (cidr === undefined || cidr >= 32)) throw kernel('badPrefix');
-  const size = 2 ** (32 - (cidr ?? 32));
-  const start = to === undefined ? Math.floor(address / size) * size : Math.min(address, to[0] >>> 0);
-  const end = to === undefined ? start + size - 1 : Math.max(address, to[0] >>> 0);
-  const net = 2 ** (32 - netmask);
-  return [Math.floor(start / net) * net, Math.floor(end / net) * net + net - 1];
+  const length = cidr ?? 32;
+  const low = to === undefined ? start(address, length) : Math.min(address, to[0] >>> 0);
+  const high = to === undefined ? low + 2 ** (32 - length) - 1 : Math.max(address, to[0] >>> 0);
+  return [start(low, netmask), start(high, netmask) + 2 ** (32 - netmask) - 1];
 }
 
-/** Addresses that count as one. A range of nets has to be one net itself, and have more than one of them. */
-function hostsIn({ netmask = 32 }: Values, first: number, last: number): number {
-  if (netmask === 32) return 1;
-  const size = last - first + 1;
-  const isNet = Number.isInteger(Math.log2(size)) && first % size === 0;
-  const hosts = 2 ** (32 - netmask);
-  if (!isNet || size <= hosts) throw kernel('outOfRange');
-  return hosts;
+/** Places of a range. Of nets it has to begin where a net that holds all of it begins, and that has to have several of them. */
+function placesOf({ netmask = 32 }: Values, first: number, last: number): number {
+  if (netmask === 32) return last - first + 1;
+  let length = 31;
+  while (length > 0 && start(last, length) !== first) length--;
+  const isWhole = first === 0 && last === 0xffffffff;
+  if ((length === 0 && !isWhole) || netmask <= length) throw kernel('outOfRange');
+  return 2 ** (netmask - length);
+}
+
+function start(address: number, length: number): number {
+  return Math.floor(address / 2 ** (32 - length)) * 2 ** (32 - length);
 }
 
 function completeList(values: Values, options: SetOptions): void {

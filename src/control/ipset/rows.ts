@@ -32,7 +32,8 @@ interface Piece {
 export function* rowsOf(body: SetBody, verb: Verb, values: Values, names: Names): Generator<Int32Array> {
   // The first port of a bitmap is looked at before anything else.
   const { port } = values;
-  if (verb !== 'test' && body.kind.type === SetType.BITMAP_PORT && port !== undefined) checkPorts(body.created, port, port);
+  if (verb !== 'test' && body.kind.type === SetType.BITMAP_PORT && port !== undefined)
+    checkPorts(body.created, port, port);
   checkExtensions(body, values);
   if (values.isWildcard === true) {
     throw new Useless(`cannot ${verb} "${values.iface}": wildcard has no effect; name each link`);

@@ -1,0 +1,4 @@
+/* `sluice ip6tables`: as iptables.ts. */
+import { iptables } from './iptables.js';
+
+export const { run } = iptables('ip6tables');
