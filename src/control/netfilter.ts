@@ -44,6 +44,10 @@ export class NetfilterControl {
         hasRoom: (words) => engine.call('hasRuleRoom', words),
         apply: async (ops) => void (await engine.call('rules', ops)),
         setTracking: (namespace, family, isOn) => engine.post([['setTracking', namespace, family, isOn]]),
+        countFlows: (number) => {
+          const namespace = network.namespaces.all().find((one) => one.number === number);
+          if (namespace !== undefined) network.setSysctl('net.netfilter.nf_conntrack_acct', '1', namespace);
+        },
       },
       counters: {
         packets: (rule) => rules[rule << 1],

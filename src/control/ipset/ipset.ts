@@ -51,8 +51,9 @@ export interface NamedLinks {
   all(): Iterable<{ number: number; name: string }>;
 }
 
-/** Rows that go to the engine together. */
+/** Rows that wait until they go to the engine, and that it takes at once. */
 const BATCH = 1024;
+const AT_ONCE = 256;
 
 /** Members of lines that wait to go to the engine. */
 interface Batch {
@@ -407,19 +408,22 @@ class ToolRun {
     if (batch !== undefined) await this.#send(batch);
   }
 
+  /** A part at a time, between which packets pass. */
   async #send(batch: Batch, isBeside = false): Promise<void> {
     const { set, verb, isExist, lines } = batch;
-    if (lines.length === 0) return;
-    const rows = batch.rows.slice(0, lines.length * Member.WORDS);
     batch.lines = [];
-    const { done, answer } =
-      verb === 'add'
-        ? await this.engine.addMembers(set.number, rows, isExist)
-        : await this.engine.deleteMembers(set.number, rows, isExist && !isBeside);
-    if (set.body.kind.type === SetType.LIST_SET) this.#enterLists(batch, rows, done);
-    if (done === lines.length) return;
-    this.#line = lines[done];
-    throw refusal(verb, answer, isBeside);
+    for (let from = 0; from < lines.length; from += AT_ONCE) {
+      const count = Math.min(AT_ONCE, lines.length - from);
+      const rows = batch.rows.slice(from * Member.WORDS, (from + count) * Member.WORDS);
+      const { done, answer } =
+        verb === 'add'
+          ? await this.engine.addMembers(set.number, rows, isExist)
+          : await this.engine.deleteMembers(set.number, rows, isExist && !isBeside);
+      if (set.body.kind.type === SetType.LIST_SET) this.#enterLists(batch, rows, done);
+      if (done === count) continue;
+      this.#line = lines[from + done];
+      throw refusal(verb, answer, isBeside);
+    }
   }
 
   #enterLists({ set, verb }: Batch, rows: Int32Array, done: number): void {

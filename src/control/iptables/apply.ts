@@ -14,6 +14,8 @@ export interface RuleEngine {
   apply(ops: Int32Array): void | Promise<void>;
   /** Connections of the namespace have to be tracked, or need not be any more, as far as this family's rules go. */
   setTracking(namespace: number, family: Family, isOn: boolean): void;
+  /** A rule of the namespace asks how much a flow has carried: flows that begin from now on are counted. */
+  countFlows?(namespace: number): void;
 }
 
 /** What is wrong with the ruleset as a whole now, by the rules that made it so. */

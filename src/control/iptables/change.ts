@@ -363,6 +363,7 @@ export class Change {
       this.edges.push({ from: chain, rule, line: this.line, verb: this.verb });
     }
     if (rule.needsConntrack) this.ruleset.tracking++;
+    if (rule.needsAccounting) this.ruleset.accounting++;
   }
 
   #leave(chain: Chain, rule: Rule): void {
@@ -370,6 +371,7 @@ export class Change {
     const hooks = hooksOf(rule);
     if (hooks >= 0) count(chain.limits, hooks, -1);
     if (rule.needsConntrack) this.ruleset.tracking--;
+    if (rule.needsAccounting) this.ruleset.accounting--;
     if (rule.chain !== undefined) link(chain, rule.chain, -1);
   }
 

@@ -119,6 +119,8 @@ export interface Extension<T = unknown> {
   check?(data: T, use: Use): string | undefined;
   /** Whether the namespace must track connections for this rule. */
   readonly needsConntrack?: boolean;
+  /** Whether flows must be counted for it (nf_conntrack_acct): they are from then on. */
+  readonly needsAccounting?: boolean;
 }
 
 /** An extension of a rule: which, and its data. `T` is known to the extension alone. */

@@ -218,6 +218,7 @@ export class Iptables {
     });
     const run = new Run(ruleset, change, this.#parts.counters, numbers, use, isLax);
     const wasTracking = ruleset.tracking > 0;
+    const wasCounting = ruleset.accounting > 0;
     try {
       work(run, change);
       const rejections = run.rejections.length > 0 ? run.rejections : validate(change);
@@ -233,6 +234,7 @@ export class Iptables {
     }
     const isTracking = ruleset.tracking > 0;
     if (isTracking && !wasTracking) this.#parts.engine.setTracking(namespace, family, true);
+    if (ruleset.accounting > 0 && !wasCounting) this.#parts.engine.countFlows?.(namespace);
     const { inEffect, finished } = apply(change, this.#parts.engine);
     // The next change may need its numbers; an error is that of `inEffect`, or a bug in between that leaves them taken.
     this.#cleanup = finished.catch(() => undefined);

@@ -81,6 +81,10 @@ export class Rule {
     return false;
   }
 
+  get needsAccounting(): boolean {
+    return this.matches.some(({ extension }) => extension.needsAccounting === true);
+  }
+
   /** The jump as text. */
   get end(): string {
     if (this.chain === undefined) return this.jumpText;
@@ -252,6 +256,8 @@ export class Ruleset {
   readonly tables = new Map<string, Table>();
   /** Rules that need connections to be tracked. */
   tracking = 0;
+  /** Rules that need flows to be counted. */
+  accounting = 0;
 
   constructor(
     /** The dataplane's number of the namespace. */

@@ -52,6 +52,7 @@ export const connbytes: Extension<Connbytes> = {
   name: 'connbytes',
   isTarget: false,
   needsConntrack: true,
+  needsAccounting: true,
   options: [
     {
       name: 'connbytes',
