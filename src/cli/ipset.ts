@@ -5,7 +5,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { RunIpset, ToolOutcome } from '../control/api.js';
 import { Complaint, VERSION } from '../control/ipset/failures.js';
-import { isRestore, newSettings, takeSettings } from '../control/ipset/words.js';
 import { cannot, Refusal, strerror } from './refusal.js';
 import { inSession } from './session.js';
 import type { Terminal } from './terminal.js';
@@ -23,6 +22,8 @@ export function run(words: readonly string[], terminal: Terminal): Promise<numbe
 
 async function prepare(words: readonly string[]): Promise<RunIpset | number> {
   const request: RunIpset = { op: 'ipset.run', words: [...words] };
+  // Loaded with the first command, not with the file.
+  const { isRestore, newSettings, takeSettings } = await import('../control/ipset/words.js');
   const settings = newSettings();
   let rest: readonly string[];
   try {
