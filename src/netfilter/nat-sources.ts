@@ -16,7 +16,8 @@ import type { Link } from '../core/links.js';
 import { sharedInts } from '../core/memory.js';
 
 const MOST_BUCKETS = 1 << 22;
-const FIRST_BUCKETS = 1 << 10;
+/** Four MiB of which only what is used is touched: below a million flows nothing is ever split. */
+const FIRST_BUCKETS = 1 << 20;
 
 /** Words of a flow. */
 const enum Node {

@@ -103,7 +103,7 @@ describe.skipIf(missing)(titled('things that vanish', missing), () => {
     async function expectGone(daemon: Daemon, witness: Host, device: string): Promise<void> {
       await vanishes(witness, device);
       await daemon.logs(/^sluice: warn: p1: its namespace is gone/m);
-      expect((await daemon.link('p1')).flags).toContain('NO-CARRIER');
+      await until('p1 has no carrier', () => daemon.hasFlag('p1', 'NO-CARRIER'));
       expect(await pings(witness, 2)).toContain('1 received');
       await daemon.must('ip link delete p1');
       await expectConserved(daemon);
