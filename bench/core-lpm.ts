@@ -104,7 +104,10 @@ function file(family: Family, values: Values, spread: Spread): Int32Array {
 interface Table {
   insert(address: Int32Array, length: number, value: number): boolean;
   remove(address: Int32Array, length: number, coverValue: number, coverLength: number): void;
-  lookupBurst(addresses: Int32Array, out: Int32Array, n: number): void;
+  /** What `lookupBurst` looks up, and what it answers. */
+  readonly address: Int32Array;
+  readonly value: Int32Array;
+  lookupBurst(n: number): void;
   usedBytes(): number;
   extentBytes(): number;
 }
@@ -121,7 +124,9 @@ function tableOf(family: Family): Table {
       lpm instanceof Lpm4
         ? lpm.remove(table, at[0], length, value, cover)
         : lpm.remove(table, at[0], at[1], at[2], at[3], length, value, cover),
-    lookupBurst: (addresses, out, n) => lpm.lookupBurst(table, addresses, out, n),
+    address: lpm.address,
+    value: lpm.value,
+    lookupBurst: (n) => lpm.lookupBurst(table, n),
     usedBytes: () => lpm.usedBytes,
     extentBytes: () => lpm.extentBytes,
   };
@@ -159,21 +164,24 @@ function cpuSeconds(): number {
 function lookUpHere(family: Family, path: string, seconds: number): void {
   const { table, words, count, size } = load(family, path);
   const keys = words.slice(2 + count * (size + 2));
-  const bursts = Array.from({ length: KEYS / BURST }, (_, i) =>
-    keys.subarray(i * BURST * size, (i + 1) * BURST * size),
-  );
-  const out = new Int32Array(BURST);
+  const { address, value } = table;
+  const step = BURST * size;
   let sum = 0;
-  for (const burst of bursts) {
-    table.lookupBurst(burst, out, BURST);
-    for (const value of out) sum += value;
+  const lookUpAll = (): void => {
+    for (let at = 0; at < keys.length; at += step) {
+      for (let i = 0; i < step; i++) address[i] = keys[at + i];
+      table.lookupBurst(BURST);
+    }
+  };
+  for (let at = 0; at < keys.length; at += step) {
+    address.set(keys.subarray(at, at + step));
+    table.lookupBurst(BURST);
+    for (const one of value) sum += one;
   }
   const during = (time: number): number => {
     const start = cpuSeconds();
     let done = 0;
-    for (; cpuSeconds() < start + time; done += KEYS) {
-      for (const burst of bursts) table.lookupBurst(burst, out, BURST);
-    }
+    for (; cpuSeconds() < start + time; done += KEYS) lookUpAll();
     return done / (cpuSeconds() - start) / 1e6;
   };
   during(WARM_UP);

@@ -35,8 +35,6 @@ const PLAIN = 0x45;
 const HEADERS = Ethernet.BYTES + ipv4.Ipv4.BYTES;
 
 export class Ip4 {
-  private readonly $destination = new Int32Array(BURST);
-  private readonly $route = new Int32Array(BURST);
   private readonly $isPlain = new Uint8Array(BURST);
   private readonly $fragments = new Int32Array(MAX_FRAGMENTS);
 
@@ -55,7 +53,8 @@ export class Ip4 {
     const { namespace: namespaces, macHigh, macLow, mtu } = inet.links;
     const { routes, nexthops, lpm4, merged4 } = fib;
     const { link4, all4, net4 } = conf;
-    const { $destination, $route, $isPlain } = this;
+    const { address: $destination, value: $route } = lpm4;
+    const { $isPlain } = this;
 
     /** Reads the headers; marks those that may take the short path. */
     function readHeaders(link: Link, namespace: Namespace, n: number): void {
@@ -133,7 +132,7 @@ export class Ip4 {
         return;
       }
       readHeaders(link, namespace, n);
-      lpm4.lookupBurst(merged, $destination, $route, n);
+      lpm4.lookupBurst(merged, n);
       for (let i = 0; i < n; i++) {
         const frame = burst[i];
         if ($isPlain[i] === 0 || !forward(frame, link, $route[i], $destination[i])) inet.receiveOther(frame, link, now);

@@ -46,10 +46,10 @@ const ADDRESS_WORDS = 4;
 const KEY_LEVELS = 2;
 
 /** The look-ups over one pool. As functions in a closure they have the arrays as constants. */
-function compile(nodes: PrefixNodes): Pick<Lpm6, 'lookup' | 'lookupBurst'> {
+function compile(nodes: PrefixNodes, $address: Int32Array, $value: Int32Array): Pick<Lpm6, 'lookup' | 'lookupBurst'> {
   const { words } = nodes;
   const { find, locate, entryAt } = nodes.finder;
-  const $address = new Int32Array(ADDRESS_WORDS);
+  const $single = new Int32Array(ADDRESS_WORDS);
   const $frame = new Int32Array(BURST);
   const $node = new Int32Array(BURST);
   const $place = new Int32Array(BURST);
@@ -103,11 +103,11 @@ function compile(nodes: PrefixNodes): Pick<Lpm6, 'lookup' | 'lookupBurst'> {
   }
 
   function lookup(table: number, a: number, b: number, c: number, d: number): number {
-    $address[0] = a;
-    $address[1] = b;
-    $address[2] = c;
-    $address[3] = d;
-    return walk(table, $address, 0);
+    $single[0] = a;
+    $single[1] = b;
+    $single[2] = c;
+    $single[3] = d;
+    return walk(table, $single, 0);
   }
 
   /** 1 for a node, but for a SKIP, which are few. */
@@ -116,19 +116,19 @@ function compile(nodes: PrefixNodes): Pick<Lpm6, 'lookup' | 'lookupBurst'> {
   }
 
   /** The hash's answers; returns for how many a node knows more, noted in $frame, $node and $key. */
-  function readHash(table: number, addresses: Int32Array, out: Int32Array, n: number): number {
+  function readHash(table: number, n: number): number {
     const hash = words[table + Table.TOP];
     const pairs = hash + Hash.PAIRS;
     const shift = 32 - words[hash + Hash.BITS];
     let deeper = 0;
     for (let i = 0; i < n; i++) {
-      const key = addresses[i * ADDRESS_WORDS];
+      const key = $address[i * ADDRESS_WORDS];
       const home = Math.imul(key, Hash.FACTOR) >>> shift;
       const entry = words[pairs + 2 * home] === key ? words[pairs + 2 * home + 1] : probe(hash, key, home);
-      out[i] = entry > 0 ? entry >> VALUE_SHIFT : 0;
+      $value[i] = entry > 0 ? entry >> VALUE_SHIFT : 0;
       $frame[deeper] = i;
       $node[deeper] = entry;
-      $key[deeper] = addresses[i * ADDRESS_WORDS + 1];
+      $key[deeper] = $address[i * ADDRESS_WORDS + 1];
       deeper += hasSlots(entry);
     }
     return deeper;
@@ -146,7 +146,7 @@ function compile(nodes: PrefixNodes): Pick<Lpm6, 'lookup' | 'lookupBurst'> {
    * The entries of `n` nodes: leaves are answers, children take the nodes' place. Returns how many children there
    * are.
    */
-  function readAll(out: Int32Array, n: number): number {
+  function readAll(n: number): number {
     let deeper = 0;
     for (let i = 0; i < n; i++) {
       const frame = $frame[i];
@@ -154,7 +154,7 @@ function compile(nodes: PrefixNodes): Pick<Lpm6, 'lookup' | 'lookupBurst'> {
       const key = $key[i];
       let entry = entryAt(node, $place[i]);
       if (entry === 0) entry = words[(node & Ref.AT) + Node.COVER];
-      out[frame] = entry > 0 ? entry >> VALUE_SHIFT : 0;
+      $value[frame] = entry > 0 ? entry >> VALUE_SHIFT : 0;
       $frame[deeper] = frame;
       $node[deeper] = entry;
       $key[deeper] = key << 8;
@@ -163,16 +163,16 @@ function compile(nodes: PrefixNodes): Pick<Lpm6, 'lookup' | 'lookupBurst'> {
     return deeper;
   }
 
-  function lookupBurst(table: number, addresses: Int32Array, out: Int32Array, n: number): void {
+  function lookupBurst(table: number, n: number): void {
     let active = 0;
-    if (words[table + Table.TOP] === 0) out.fill(0, 0, n);
-    else active = readHash(table, addresses, out, n);
+    if (words[table + Table.TOP] === 0) $value.fill(0, 0, n);
+    else active = readHash(table, n);
     for (let level = 0; level < KEY_LEVELS && active > 0; level++) {
       locateAll(active);
-      active = readAll(out, active);
+      active = readAll(active);
     }
     // What is left has no prefix of 32 bits or more, a cover, a SKIP on its way, or one longer than 48 bits.
-    for (let i = 0; i < n; i++) if (out[i] === 0) out[i] = walk(table, addresses, i * ADDRESS_WORDS);
+    for (let i = 0; i < n; i++) if ($value[i] === 0) $value[i] = walk(table, $address, i * ADDRESS_WORDS);
   }
 
   return { lookup, lookupBurst };
@@ -183,13 +183,16 @@ export class Lpm6 extends PrefixTables {
 
   /** The value of the longest prefix of an address, 0 if there is none. */
   readonly lookup: (table: number, a: number, b: number, c: number, d: number) => number;
-  /** The values for the first `n` addresses, of four words each; at most BURST. */
-  readonly lookupBurst: (table: number, addresses: Int32Array, out: Int32Array, n: number) => void;
+  /** What lookupBurst looks up, four words each, and what it answers. */
+  readonly address = new Int32Array(ADDRESS_WORDS * BURST);
+  readonly value = new Int32Array(BURST);
+  /** The values for the first `n` addresses. */
+  readonly lookupBurst: (table: number, n: number) => void;
 
   constructor(capacity = DEFAULT_CAPACITY) {
     super(capacity, STYLE);
     this.hash = new PrefixHash(this.pool);
-    const { lookup, lookupBurst } = compile(this.nodes);
+    const { lookup, lookupBurst } = compile(this.nodes, this.address, this.value);
     this.lookup = lookup;
     this.lookupBurst = lookupBurst;
   }

@@ -28,7 +28,8 @@ export interface Lpm {
   insert(table: number, address: number[], length: number, value: number): boolean;
   remove(table: number, address: number[], length: number, coverValue: number, coverLength: number): void;
   lookup(table: number, address: number[]): number;
-  lookupBurst(table: number, addresses: Int32Array, out: Int32Array, n: number): void;
+  /** At most BURST addresses; the answers are there until the next call. */
+  lookupBurst(table: number, addresses: number[][]): Int32Array;
   readonly usedBytes: number;
 }
 
@@ -97,9 +98,8 @@ class Pair {
   }
 
   private checkBurst(addresses: bigint[], where: string): void {
-    const out = new Int32Array(addresses.length);
     const keys = addresses.map((address) => words(address, this.bits));
-    this.lpm.lookupBurst(this.table, Int32Array.from(keys.flat()), out, addresses.length);
+    const out = this.lpm.lookupBurst(this.table, keys);
     for (const [i, address] of addresses.entries()) {
       const { value } = this.model.longest(address);
       const single = this.lpm.lookup(this.table, keys[i]);
@@ -242,14 +242,13 @@ function testTables(suite: Suite): void {
 
 /** The answer key against a table whose values are numbers of routes. */
 function checkKey(pair: Pair, routes: Route[], keyFile: string, where: string): void {
-  const out = new Int32Array(BURST);
   const key = lines(keyFile).map((line) => line.split('\t'));
   expect(key.length).toBe(20_000);
   const name = (value: number): string => (value === 0 ? '-' : named(routes[value - 1]));
   for (let at = 0; at < key.length; at += BURST) {
     const burst = key.slice(at, at + BURST);
     const addresses = burst.map(([text]) => words(parseAddress(text), pair.bits));
-    pair.lpm.lookupBurst(pair.table, Int32Array.from(addresses.flat()), out, burst.length);
+    const out = pair.lpm.lookupBurst(pair.table, addresses);
     for (const [i, [text, prefix]] of burst.entries()) {
       const expected = prefix === '-' ? '-' : named(parsePrefix(prefix));
       const single = pair.lpm.lookup(pair.table, addresses[i]);

@@ -14,7 +14,11 @@ function make(capacity?: number): Lpm {
     insert: (table, [address], length, value) => lpm.insert(table, address, length, value),
     remove: (table, [address], length, value, cover) => lpm.remove(table, address, length, value, cover),
     lookup: (table, [address]) => lpm.lookup(table, address),
-    lookupBurst: (table, addresses, out, n) => lpm.lookupBurst(table, addresses, out, n),
+    lookupBurst: (table, addresses) => {
+      lpm.address.set(addresses.flat());
+      lpm.lookupBurst(table, addresses.length);
+      return lpm.value;
+    },
     get usedBytes() {
       return lpm.usedBytes;
     },

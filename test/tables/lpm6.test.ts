@@ -11,7 +11,11 @@ function make(capacity?: number): Lpm {
     insert: (table, [a, b, c, d], length, value) => lpm.insert(table, a, b, c, d, length, value),
     remove: (table, [a, b, c, d], length, value, cover) => lpm.remove(table, a, b, c, d, length, value, cover),
     lookup: (table, [a, b, c, d]) => lpm.lookup(table, a, b, c, d),
-    lookupBurst: (table, addresses, out, n) => lpm.lookupBurst(table, addresses, out, n),
+    lookupBurst: (table, addresses) => {
+      lpm.address.set(addresses.flat());
+      lpm.lookupBurst(table, addresses.length);
+      return lpm.value;
+    },
     get usedBytes() {
       return lpm.usedBytes;
     },
