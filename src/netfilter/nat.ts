@@ -20,6 +20,7 @@
 import type { Conntrack, FlowWatcher } from '../conntrack/conntrack.js';
 import { CtStat } from '../conntrack/conntrack.js';
 import { Expect } from '../conntrack/expectations.js';
+import type { FlowTable4 } from '../conntrack/flow-table4.js';
 import { Direction, Flow, type FlowNumber, type Flows, KindFlag, Status, zoneOf } from '../conntrack/flows.js';
 import { TcpState } from '../conntrack/tcp-states.js';
 import { Transport, Tuple } from '../conntrack/tuple.js';
@@ -344,6 +345,11 @@ export class Nat implements NatParts, TupleUse, FlowWatcher {
   private listSource(flow: FlowNumber): void {
     this.sourcesOf(flow).insert(flow & Flow.NUMBER_MASK);
     this.note(flow);
+  }
+
+  /** IPv4 tuples of a burst that have no flow yet will be looked up by their sources: brings what that needs into the cache. */
+  touch4(table: FlowTable4, n: number): void {
+    this.sources[Family.IPV4]?.touch4(table, n);
   }
 
   private storeOf(family: number): Flows {

@@ -152,8 +152,8 @@ export class Netfilter implements Hooks {
       drop: (packet, isPolicy) => inet.drop(packet.frame, isPolicy ? DropReason.POLICY : DropReason.RULE),
     });
     this.traverse.tracer = this.tracer;
-    const { conntrack, paths, walks, packet } = this;
-    this.shortPath = compileShortPath({ inet, conntrack, paths, walks, packet });
+    const { conntrack, nat, paths, walks, packet } = this;
+    this.shortPath = compileShortPath({ inet, conntrack, nat, paths, walks, packet });
   }
 
   // --- configuration ----------------------------------------------------------------------------
@@ -355,7 +355,6 @@ export class Netfilter implements Hooks {
     this.packet.physicalIn = port;
     this.traverse.hitCount = 0;
     this.packet.isVolatile = false;
-    this.template.isSet = false;
     // What comes by lo has been made here, and is still traced.
     if (this.inet.links.kind[link] !== LinkKind.LOOPBACK) this.traceNoMore(frame);
     const passes = this.runTable(TableId.RAW) && this.track() && this.runTable(TableId.MANGLE) && this.translate();
@@ -437,7 +436,6 @@ export class Netfilter implements Hooks {
   private output(family: Family, frame: Frame, namespace: Namespace, out: Link, now: number): Output {
     if (!this.begin(family, frame, namespace, Hook.OUTPUT, 0, out, now)) return Output.ON;
     const before = this.routeKey();
-    this.template.isSet = false;
     this.traceNoMore(frame);
     const passes =
       this.runTable(TableId.RAW) &&

@@ -14,24 +14,23 @@ import type { Conntrack } from '../conntrack/conntrack.js';
 import { Flow, Status } from '../conntrack/flows.js';
 import { CtVerdict, type Tracker } from '../conntrack/tracker.js';
 import { CtInfo, type Frame, NONE } from '../core/arena.js';
+import { DropReason } from '../core/drop.js';
 import type { Link, Namespace } from '../core/links.js';
 import { Key, type Packet } from '../core/packet.js';
 import { NextHop } from '../route/fib.js';
 import type { Inet } from '../route/inet.js';
+import { compilePlain4 } from '../route/plain4.js';
 import { Ethernet } from '../wire/ethernet.js';
 import { swap32 } from '../wire/field.js';
 import { Ipv4, Protocol } from '../wire/ipv4.js';
 import { TcpFlag } from '../wire/tcp.js';
 import { hasPorts } from './headers.js';
+import type { Nat } from './nat.js';
 import { mangle4, Side } from './nat-mangle.js';
 import { Path, type Paths } from './paths.js';
 import { Family, Hook } from './rule.js';
 import { CachedWalk, kindOf, type WalkCache } from './walk-cache.js';
 
-/** EtherType as a little-endian machine reads it. */
-const IPV4 = 0x0008;
-/** Version 4, five words of header. */
-const PLAIN = 0x45;
 /** Ethernet, IPv4, and the two ports. */
 const HEADERS = Ethernet.BYTES + Ipv4.BYTES + 4;
 /** More fragments, and the offset, as a little-endian machine reads the word of identification and offset. */
@@ -42,6 +41,7 @@ const SLOW = Status.SEQ_ADJUST | Status.HELPER | Status.DYING;
 export interface ShortPathParts {
   inet: Inet;
   conntrack: Conntrack;
+  nat: Nat;
   paths: Paths;
   walks: WalkCache;
   packet: Packet;
@@ -57,9 +57,10 @@ export interface ShortPath {
   receiveUntracked: Receive;
 }
 
-export function compileShortPath({ inet, conntrack, paths, walks, packet }: ShortPathParts): ShortPath {
-  const { arena, egress, fib, neighbours } = inet;
-  const { burst, offset, length, references, tail, words16, words32 } = arena;
+export function compileShortPath({ inet, conntrack, nat, paths, walks, packet }: ShortPathParts): ShortPath {
+  const { arena, fib, neighbours } = inet;
+  const { burst, offset, words32 } = arena;
+  const { isPlain, trim, send } = compilePlain4(inet);
   const { namespace: namespaces, macHigh, macLow, mtu } = inet.links;
   const { nexthops } = fib;
   const table = conntrack.tables[Family.IPV4];
@@ -76,23 +77,12 @@ export function compileShortPath({ inet, conntrack, paths, walks, packet }: Shor
     const kind = (namespace << Flow.NAMESPACE_SHIFT) | Flow.KEY_FLAG;
     for (let i = 0; i < n; i++) {
       const frame = burst[i];
-      const at = offset[frame];
-      const header = (at + Ethernet.BYTES) >> 2;
-      const first = words32[header];
-      const third = words32[header + 2];
-      const protocol = (third >>> 8) & 0xff;
+      const header = (offset[frame] + Ethernet.BYTES) >> 2;
+      const protocol = (words32[header + 2] >>> 8) & 0xff;
       const isFine =
-        (at & 3) === 2 &&
-        words16[(at + Ethernet.TYPE) >> 1] === IPV4 &&
-        (first & 0xff) === PLAIN &&
-        words16[at >> 1] === high &&
-        words32[(at + 2) >> 2] === low &&
-        length[frame] >= HEADERS &&
-        references[frame] === 0 &&
-        (third & 0xff) > 1 &&
         (words32[header + 1] & FRAGMENT) === 0 &&
         (protocol !== Protocol.TCP || isData(words32[header + 8])) &&
-        isRight(first, words32[header + 1], third, words32[header + 3], words32[header + 4]);
+        isPlain(frame, high, low, HEADERS);
       table.source[i] = swap32(words32[header + 3]);
       table.destination[i] = swap32(words32[header + 4]);
       table.ports[i] = shortHeader(protocol, swap32(words32[header + 5]));
@@ -110,17 +100,6 @@ export function compileShortPath({ inet, conntrack, paths, walks, packet }: Shor
     return differs === 0;
   }
 
-  /** Bytes of the IP packet, what Ethernet padded cut off; 0: it does not go by the path. */
-  function fitting(frame: Frame, limit: number): number {
-    const first = words32[(offset[frame] + Ethernet.BYTES) >> 2];
-    const total = ((first >>> 8) & 0xff00) | (first >>> 24);
-    const rest = length[frame] - Ethernet.BYTES - total;
-    if (total < Ipv4.BYTES || rest < 0 || (rest > 0 && tail[frame] !== NONE)) return 0;
-    if (total > limit && inet.ip4.longestPacket(frame) > limit) return 0;
-    length[frame] -= rest;
-    return total;
-  }
-
   function track(i: number, frame: Frame, tracker: Tracker, found: number, row: number, total: number): boolean {
     packet.key[Key.SOURCE] = table.source[i];
     packet.key[Key.DESTINATION] = table.destination[i];
@@ -133,7 +112,7 @@ export function compileShortPath({ inet, conntrack, paths, walks, packet }: Shor
     return isAccepted;
   }
 
-  /** Writes the addresses and ports that the flow has on its other side: what answers to this packet come to, turned round. */
+  /** Writes the addresses and ports that the flow has on its other side: what answers to this packet come to, turned round. False: that cannot be. */
   function translate(frame: Frame, protocol: number, tuple: number, other: number, total: number): boolean {
     const network = offset[frame] + Ethernet.BYTES;
     const transport = network + Ipv4.BYTES;
@@ -156,7 +135,7 @@ export function compileShortPath({ inet, conntrack, paths, walks, packet }: Shor
     counters[(path << 1) + 1] += bytes;
   }
 
-  /** The rest of a frame's way. False: it has to take the long one, and nothing has changed. */
+  /** The rest of a frame's way. False: it has to take the long one, and nothing has changed that this would not change, too. */
   function forward(i: number, frame: Frame, link: Link, found: number, generation: number): boolean {
     const direction = found & 1;
     const row = Math.imul(found >>> 1, Flow.WORDS4);
@@ -176,30 +155,16 @@ export function compileShortPath({ inet, conntrack, paths, walks, packet }: Shor
     const gateway = nexthops[hop + NextHop.FAMILY] === 0 ? flows[other] : nexthops[hop + NextHop.GATEWAY];
     const neighbour = neighbours.lookup4(out, gateway);
     if (neighbour === NONE || !neighbours.isUsable(neighbour)) return false;
-    const total = fitting(frame, pathWords[path + Path.MTU] || mtu[out]);
+    const total = trim(frame, pathWords[path + Path.MTU] || mtu[out]);
     const protocol = table.key[i] & 0xff;
     if (total === 0 || !track(i, frame, protocol === Protocol.TCP ? tcp : udp, found, row, total)) return false;
-    if ((status & Status.NAT_MASK) !== 0 && !translate(frame, protocol, tuple, other, total)) return false;
+    if ((status & Status.NAT_MASK) !== 0 && !translate(frame, protocol, tuple, other, total)) {
+      inet.drop(frame, DropReason.NAT_FAILED);
+      return true;
+    }
     count(flows[cache + 1], total);
     send(frame, out, neighbour);
     return true;
-  }
-
-  /** One less in TTL, the MACs, and out. */
-  function send(frame: Frame, out: Link, neighbour: number): void {
-    const at = offset[frame];
-    const header = (at + Ethernet.BYTES) >> 2;
-    const word = words32[header + 2];
-    // As ip_decrease_ttl: one less in the word of TTL and protocol is one more in the checksum.
-    let checksum = (word >>> 16) + 1;
-    if (checksum >= 0xffff) checksum = (checksum + 1) & 0xffff;
-    words32[header + 2] = ((word & 0xffff) - 1) | (checksum << 16);
-    const low = macLow[out];
-    words16[at >> 1] = neighbours.macHigh(neighbour);
-    words32[(at + 2) >> 2] = neighbours.macLow(neighbour);
-    words32[(at + 6) >> 2] = macHigh[out] | (low << 16);
-    words16[(at + 10) >> 1] = low >>> 16;
-    egress.enqueue(frame, out);
   }
 
   function begin(namespace: Namespace, link: Link, now: number): void {
@@ -225,7 +190,7 @@ export function compileShortPath({ inet, conntrack, paths, walks, packet }: Shor
     const gateway = nexthops[hop + NextHop.FAMILY] === 0 ? destination : nexthops[hop + NextHop.GATEWAY];
     const neighbour = neighbours.lookup4(out, gateway);
     if (neighbour === NONE || !neighbours.isUsable(neighbour)) return false;
-    const total = fitting(frame, leave >>> CachedWalk.LEAVE_SHIFT || mtu[out]);
+    const total = trim(frame, leave >>> CachedWalk.LEAVE_SHIFT || mtu[out]);
     if (total === 0) return false;
     count(walks.words[slot + CachedWalk.PATH], total);
     send(frame, out, neighbour);
@@ -244,6 +209,7 @@ export function compileShortPath({ inet, conntrack, paths, walks, packet }: Shor
     const namespace = namespaces[link];
     readHeaders(link, namespace, n);
     table.lookupBurst(n);
+    nat.touch4(table, n);
     begin(namespace, link, now);
     for (let i = 0; i < n; i++) {
       const frame = burst[i];
@@ -266,20 +232,4 @@ export function shortHeader(protocol: number, word: number): number {
 /** Whether the word of a TCP header with the flags says ACK, and neither SYN, FIN nor RST: rules may tell those apart. */
 function isData(word: number): boolean {
   return ((word >>> 8) & (TcpFlag.ACK | TcpFlag.SYN | TcpFlag.FIN | TcpFlag.RST)) === TcpFlag.ACK;
-}
-
-/** Whether a header of five little-endian words sums up to a right checksum. */
-function isRight(a: number, b: number, c: number, d: number, e: number): boolean {
-  const sum =
-    (a & 0xffff) +
-    (a >>> 16) +
-    (b & 0xffff) +
-    (b >>> 16) +
-    (c & 0xffff) +
-    (c >>> 16) +
-    (d & 0xffff) +
-    (d >>> 16) +
-    (e & 0xffff) +
-    (e >>> 16);
-  return (sum & 0xffff) + (sum >>> 16) === 0xffff;
 }

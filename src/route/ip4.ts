@@ -27,11 +27,8 @@ import { flowHash4 } from './flow-hash.js';
 import { fragment4, MAX_FRAGMENTS } from './fragment.js';
 import { HookFamily, Output } from './hooks.js';
 import type { Inet } from './inet.js';
+import { compilePlain4 } from './plain4.js';
 
-/** EtherType as a little-endian machine reads it. */
-const IPV4 = 0x0008;
-/** Version 4, five words of header. */
-const PLAIN = 0x45;
 const HEADERS = Ethernet.BYTES + ipv4.Ipv4.BYTES;
 
 export class Ip4 {
@@ -47,9 +44,9 @@ export class Ip4 {
 
   private compile(): (link: Link, n: number, now: number) => void {
     const { inet } = this;
-    const ip4 = this;
-    const { arena, egress, fib, conf, addresses } = inet;
-    const { burst, offset, length, references, tail, words16, words32 } = arena;
+    const { arena, fib, conf, addresses } = inet;
+    const { burst, offset, words32 } = arena;
+    const { isPlain, trim, send } = compilePlain4(inet);
     const { namespace: namespaces, macHigh, macLow, mtu } = inet.links;
     const { routes, nexthops, lpm4, merged4 } = fib;
     const { link4, all4, net4 } = conf;
@@ -62,25 +59,12 @@ export class Ip4 {
       const low = macLow[link];
       for (let i = 0; i < n; i++) {
         const frame = burst[i];
-        const at = offset[frame];
-        const header = (at + Ethernet.BYTES) >> 2;
-        const first = words32[header];
-        const third = words32[header + 2];
+        const header = (offset[frame] + Ethernet.BYTES) >> 2;
         const source = words32[header + 3];
         const destination = words32[header + 4];
         $destination[i] = swap32(destination);
         const isFine =
-          (at & 3) === 2 &&
-          words16[(at + Ethernet.TYPE) >> 1] === IPV4 &&
-          (first & 0xff) === PLAIN &&
-          words16[at >> 1] === high &&
-          words32[(at + 2) >> 2] === low &&
-          length[frame] >= HEADERS &&
-          references[frame] === 0 &&
-          (third & 0xff) > 1 &&
-          isRight(first, words32[header + 1], third, source, destination) &&
-          isOrdinary(source & 0xff) &&
-          isOrdinary(destination & 0xff);
+          isPlain(frame, high, low, HEADERS) && isOrdinary(source & 0xff) && isOrdinary(destination & 0xff);
         $isPlain[i] = isFine && !addresses.isOwn4(namespace, swap32(source)) ? 1 : 0;
       }
     }
@@ -95,26 +79,8 @@ export class Ip4 {
       if (out === link || family === 6) return false;
       const neighbour = inet.neighbours.lookup4(out, family === 0 ? destination : nexthops[hop + NextHop.GATEWAY]);
       if (neighbour === NONE || !inet.neighbours.isUsable(neighbour)) return false;
-      const at = offset[frame];
-      const header = (at + Ethernet.BYTES) >> 2;
-      const first = words32[header];
-      const total = ((first >>> 8) & 0xff00) | (first >>> 24);
-      const rest = length[frame] - Ethernet.BYTES - total;
-      if (total < ipv4.Ipv4.BYTES || rest < 0 || (rest > 0 && tail[frame] !== NONE)) return false;
-      const limit = routes[row + Route.MTU] !== 0 ? routes[row + Route.MTU] & 0xfffff : mtu[out];
-      if (total > limit && ip4.longestPacket(frame) > limit) return false;
-      length[frame] -= rest;
-      const word = words32[header + 2];
-      // As ip_decrease_ttl: one less in the word of TTL and protocol is one more in the checksum.
-      let checksum = (word >>> 16) + 1;
-      if (checksum >= 0xffff) checksum = (checksum + 1) & 0xffff;
-      words32[header + 2] = ((word & 0xffff) - 1) | (checksum << 16);
-      const low = macLow[out];
-      words16[at >> 1] = inet.neighbours.macHigh(neighbour);
-      words32[(at + 2) >> 2] = inet.neighbours.macLow(neighbour);
-      words32[(at + 6) >> 2] = macHigh[out] | (low << 16);
-      words16[(at + 10) >> 1] = low >>> 16;
-      egress.enqueue(frame, out);
+      if (trim(frame, routes[row + Route.MTU] !== 0 ? routes[row + Route.MTU] & 0xfffff : mtu[out]) === 0) return false;
+      send(frame, out, neighbour);
       return true;
     }
 
@@ -570,22 +536,6 @@ export class Ip4 {
     }
     return first;
   }
-}
-
-/** Whether a header of five little-endian words sums up to a right checksum. */
-function isRight(a: number, b: number, c: number, d: number, e: number): boolean {
-  const sum =
-    (a & 0xffff) +
-    (a >>> 16) +
-    (b & 0xffff) +
-    (b >>> 16) +
-    (c & 0xffff) +
-    (c >>> 16) +
-    (d & 0xffff) +
-    (d >>> 16) +
-    (e & 0xffff) +
-    (e >>> 16);
-  return (sum & 0xffff) + (sum >>> 16) === 0xffff;
 }
 
 /** The first byte of an address of no special kind: not 0/8, 127/8, multicast or reserved. */
