@@ -3,7 +3,8 @@
  * daemon of the test, must come out as the real tool prints them, byte for byte.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ChangeNeighbour, LinkInfo, NeighbourInfo, NeighbourState } from '../../src/control/api.js';
+import type { LinkInfo } from '../../src/control/api/link.js';
+import type { ChangeNeighbour, NeighbourInfo, NeighbourState } from '../../src/control/api/neighbour.js';
 import { FakeDaemon, type Received, refusal } from './fake-daemon.js';
 import { Namespace, unavailable } from './kernel.js';
 import { sluice, words } from './run.js';
@@ -33,7 +34,9 @@ function asTold(entry: Told): NeighbourInfo {
 
 const SETUP = [
   'sysctl -q -w net.ipv6.conf.default.disable_ipv6=0 net.ipv6.conf.default.accept_dad=0',
-  'ip link add br0 type bridge',
+  // No link-local addresses, no solicitations, no snooping: the kernel would report and ask groups, whose neighbours come when they like.
+  'sysctl -q -w net.ipv6.conf.default.addr_gen_mode=1 net.ipv6.conf.default.accept_ra=0',
+  'ip link add br0 type bridge mcast_snooping 0',
   'ip link add v0 type veth peer name v1',
   'ip link set v0 master br0',
   'ip link set v0 up',
