@@ -5,12 +5,15 @@ import { Bench } from 'tinybench';
 import { median, type Options, type Row, round } from './measure.js';
 import { run } from './program.js';
 
-interface Run {
-  /** Mpps. */
+/** What a run's process writes, as JSON. */
+export interface Run {
+  /** Mpps, unless the row's unit says otherwise. */
   value: number;
-  /** CPU seconds per million frames. */
-  cpu: number;
+  /** CPU seconds per million frames, where time is measured. */
+  cpu?: number;
 }
+
+type Wanted = Pick<Row, 'name' | 'least' | 'goal' | 'below'> & Partial<Pick<Row, 'unit'>>;
 
 /** Does work of so many frames for some seconds; writes the line. `check` answers the frames that were transmitted in all. */
 export function measureAlone(work: () => void, frames: number, seconds: number, check: () => number): void {
@@ -23,13 +26,9 @@ export function measureAlone(work: () => void, frames: number, seconds: number, 
   process.stdout.write(JSON.stringify(own));
 }
 
-/** Runs a file with arguments, each of which is a run of `measureAlone`. */
-export function rowAlone(
-  { name, least, goal }: Required<Pick<Row, 'name' | 'least' | 'goal'>>,
-  file: string,
-  words: number[],
-  options: Options,
-): Row {
+/** Runs a file with arguments, each time for one `Run`, as `measureAlone` writes it. */
+export function rowAlone(wanted: Wanted, file: string, words: number[], options: Options): Row {
+  const { name, unit = 'Mpps', ...target } = wanted;
   const runs: Run[] = [];
   for (let i = 0; i < options.rounds; i++) {
     const line = run([
@@ -42,18 +41,18 @@ export function rowAlone(
       ...[...words, options.seconds].map(String),
     ]);
     runs.push(JSON.parse(line) as Run);
-    options.say(`${name}: ${runs[i].value.toFixed(2)} Mpps`);
+    options.say(`${name}: ${runs[i].value.toFixed(2)} ${unit}`);
   }
+  const cpu = runs.flatMap((own) => own.cpu ?? []);
   return {
     name,
-    unit: 'Mpps',
+    unit,
     value: round(median(runs.map(({ value }) => value))),
     runs: runs.map(({ value }) => round(value)),
     peer: null,
     peer_value: null,
     ratio: null,
-    cpu_s_per_mpkt: round(median(runs.map(({ cpu }) => cpu))),
-    least,
-    goal,
+    cpu_s_per_mpkt: cpu.length === 0 ? null : round(median(cpu)),
+    ...target,
   };
 }

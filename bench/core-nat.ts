@@ -2,14 +2,18 @@
  * NAT alone: UDP from one memory port to another through SNAT and a rule of FORWARD, as many flows as wanted in random order. Each measurement has a
  * process of its own.
  *
- *   flows        the first packet of each flow, and its answer: from then on all are established
- *   established  packets of the flows in random order: look-up, tracker, both checksums, route, MACs
- *   new          first packets, each of another flow
- *   memory       what the process has grown by, a flow
+ *   100k, 1m     packets of so many established flows in random order: look-up, tracker, both checksums, route, MACs
+ *   new          first packets, each of another flow, where as many flows have been before and are forgotten: rows and tables are as large
+ *                as they must be and their memory has been touched, as in a router that has run for a while
+ *   flood        the same in a router that has just started: the tables begin empty and grow, and the kernel clears each page of memory when it
+ *                is touched first
+ *   memory       resident memory that a flow takes: what the process has grown by after such a flood
+ *
+ * A flow is established once its first packet has been sent, and its answer.
  */
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
-import { Flow } from '../src/conntrack/flows.js';
+import { Direction, Flow, Status } from '../src/conntrack/flows.js';
 import { CtSetting } from '../src/conntrack/settings.js';
 import { BURST } from '../src/core/arena.js';
 import type { Dataplane } from '../src/datapath.js';
@@ -17,14 +21,28 @@ import { LoopPort } from '../src/io/memory-port.js';
 import { CtStateBit, Extension, NatFlag, NatRange, Op, OpWord } from '../src/netfilter/ops.js';
 import { Family, Hook, Rule, TableId, Target } from '../src/netfilter/rule.js';
 import { InsertRule, RulesOp } from '../src/netfilter/rules.js';
-import { measureAlone, rowAlone } from './alone.js';
-import { type Bed, bed, datagram, IN, OUT, Sink, type Socket, STRIDE, send, WORDS } from './core-bed.js';
+import { measureAlone, type Run, rowAlone } from './alone.js';
+import {
+  type Bed,
+  bed,
+  datagram,
+  datagram6,
+  IN,
+  OUT,
+  Sink,
+  type Socket,
+  type Socket6,
+  STRIDE,
+  send,
+  WORDS,
+} from './core-bed.js';
 import type { Measure, Options, Row } from './measure.js';
 import { xorshift } from './xorshift.js';
 
 const ROUNDS_OF_WORK = 100;
-/** Addresses that flows are translated to: 203.0.113.0 … 63. */
-const POOL = (203 << 24) | (113 << 8);
+/** Addresses that flows are translated to: 203.0.113.0 … 63, 2001:db8:3:: … ::3f. */
+const POOL = [(203 << 24) | (113 << 8)];
+const POOL6 = [0x20010db8, 0x00030000, 0, 0];
 const POOL_SIZE = 64;
 /** Before anything is counted, so that all is compiled: flows that are forgotten again. */
 const WARM_UP = 1 << 16;
@@ -36,6 +54,15 @@ function flowOf(n: number): [Socket, Socket] {
   return [
     [client, 1024 + (n >> 6)],
     [server, 53],
+  ];
+}
+
+/** The same of IPv6: clients in 2001:db8:1::/64, servers in 2001:db8:2::/64. */
+function flow6Of(n: number): [Socket6, Socket6] {
+  const [[client, source], [server, destination]] = flowOf(n);
+  return [
+    [[0x20010db8, 0x00010000, 0, client & 0xffff], source],
+    [[0x20010db8, 0x00020000, 0, server & 0xffff], destination],
   ];
 }
 
@@ -51,11 +78,15 @@ function insert(chain: number, rule: number, row: Int32Array, program: number[],
 }
 
 /** -t nat -A POSTROUTING -o OUT -j SNAT --to-source POOL; -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT. */
-function addRules({ netfilter }: Dataplane): void {
+function addRules({ netfilter }: Dataplane, family: Family): void {
+  const pool = family === Family.IPV6 ? POOL6 : POOL;
   const range = new Array<number>(NatRange.WORDS).fill(0);
   range[NatRange.FLAGS] = NatFlag.ADDRESSES;
-  range[NatRange.FIRST] = POOL;
-  range[NatRange.LAST] = POOL + POOL_SIZE - 1;
+  pool.forEach((word, i) => {
+    range[NatRange.FIRST + i] = word;
+    range[NatRange.LAST + i] = word;
+  });
+  range[NatRange.LAST + pool.length - 1] += POOL_SIZE - 1;
   const snat = new Int32Array(Rule.WORDS);
   snat[Rule.TARGET] = Extension.SNAT;
   snat[Rule.LINKS] = 1 << 16;
@@ -65,18 +96,18 @@ function addRules({ netfilter }: Dataplane): void {
   netfilter.patterns.define(1, true);
   netfilter.patterns.add(1, OUT);
   const chains = [
-    [RulesOp.ADD_CHAIN, 1, 0, Family.IPV4, TableId.NAT, Hook.POSTROUTING, 0],
-    [RulesOp.ADD_CHAIN, 2, 0, Family.IPV4, TableId.FILTER, Hook.FORWARD, 0],
+    [RulesOp.ADD_CHAIN, 1, 0, family, TableId.NAT, Hook.POSTROUTING, 0],
+    [RulesOp.ADD_CHAIN, 2, 0, family, TableId.FILTER, Hook.FORWARD, 0],
   ];
   const rules = [...insert(1, 1, snat, [], range), ...insert(2, 2, accept, established, [])];
   if (!netfilter.apply(Int32Array.from([...chains.flat(), ...rules]))) throw new Error('the rules do not fit');
-  netfilter.setTracking(0, Family.IPV4, true);
+  netfilter.setTracking(0, family, true);
 }
 
 // --- traffic ---------------------------------------------------------------------------------------
 
 /** The first packets of flows from `first` on, in an order of no order. */
-function firstPackets(first: number, count: number): Int32Array {
+function firstPackets({ family }: Bed, first: number, count: number): Int32Array {
   const random = xorshift(815);
   const order = Uint32Array.from({ length: count }, (_, n) => n);
   for (let i = count - 1; i > 0; i--) {
@@ -85,24 +116,37 @@ function firstPackets(first: number, count: number): Int32Array {
   }
   const words = new Int32Array(count * STRIDE);
   order.forEach((n, i) => {
-    datagram(words, i, IN, ...flowOf(first + n));
+    if (family === Family.IPV6) datagram6(words, i, IN, ...flow6Of(first + n));
+    else datagram(words, i, IN, ...flowOf(first + n));
   });
   return words;
 }
 
-/** The answers to the flows there are, `count` of them. */
-function answers({ dataplane }: Bed, count: number): Int32Array {
-  const { words, end } = dataplane.netfilter.conntrack.flows[Family.IPV4];
-  const frames = new Int32Array(count * STRIDE);
+/** Tells of each flow there is whose source has been changed; answers how many there are. */
+function eachTranslated(made: Bed, tell: (at: number, n: number) => void = () => {}): number {
+  const { words, width, end } = made.dataplane.netfilter.conntrack.flows[made.family];
   let n = 0;
-  for (let flow = 1; flow < end && n < count; flow++) {
-    const at = flow * Flow.WORDS4;
-    if (words[at + Flow.KIND] === 0) continue;
-    const reply = at + Flow.REPLY4;
-    const ports = words[reply + 2];
-    datagram(frames, n++, OUT, [words[reply], ports >>> 16], [words[reply + 1], ports & 0xffff]);
+  for (let at = width; at < end * width; at += width) {
+    if (words[at + Flow.KIND] !== 0 && (words[at + Flow.STATUS] & Status.SRC_NAT) !== 0) tell(at, n++);
   }
-  if (n !== count) throw new Error(`there are ${n} flows in place of ${count}`);
+  return n;
+}
+
+/** The answers to the flows there are, `count` of them. */
+function answers(made: Bed, count: number): Int32Array {
+  const store = made.dataplane.netfilter.conntrack.flows[made.family];
+  const { words, addressWords } = store;
+  const frames = new Int32Array(count * STRIDE);
+  const there = eachTranslated(made, (row, n) => {
+    if (n >= count) return;
+    const at = store.tuple(row, Direction.REPLY);
+    const [source, destination] = [at, at + addressWords].map((from) => [...words.subarray(from, from + addressWords)]);
+    const ports = words[at + 2 * addressWords];
+    if (made.family === Family.IPV4)
+      datagram(frames, n, OUT, [source[0], ports >>> 16], [destination[0], ports & 0xffff]);
+    else datagram6(frames, n, OUT, [source, ports >>> 16], [destination, ports & 0xffff]);
+  });
+  if (there !== count) throw new Error(`there are ${there} flows in place of ${count}`);
   return frames;
 }
 
@@ -110,25 +154,30 @@ function sent({ dataplane }: Bed): number {
   return (dataplane.egress.ports[OUT] as Sink).transmitted;
 }
 
-/** A bed on which everything has run often enough to be compiled, with no flows. */
-function warmBed(): Bed {
-  const made = bed();
-  addRules(made.dataplane);
-  for (const link of [IN, OUT]) made.dataplane.egress.ports[link] = new Sink();
-  send(made, IN, firstPackets(0, WARM_UP));
-  send(made, OUT, answers(made, WARM_UP));
-  const { conntrack } = made.dataplane.netfilter;
+/** Ends all flows; rows and tables stay as large as they are. */
+function forget({ dataplane }: Bed): void {
+  const { conntrack } = dataplane.netfilter;
   conntrack.forgetNamespace(0, performance.now() | 0);
   conntrack.settings[CtSetting.MAX] = 1 << 22;
   // However slow the machine is, no flow expires meanwhile.
   conntrack.settings[CtSetting.UDP] = 1e9;
   conntrack.settings[CtSetting.UDP_STREAM] = 1e9;
+}
+
+/** A bed on which everything has run often enough to be compiled, with no flows. */
+function warmBed(family: Bed['family'] = Family.IPV4): Bed {
+  const made = bed(family);
+  addRules(made.dataplane, family);
+  for (const link of [IN, OUT]) made.dataplane.egress.ports[link] = new Sink();
+  send(made, IN, firstPackets(made, 0, WARM_UP));
+  send(made, OUT, answers(made, WARM_UP));
+  forget(made);
   return made;
 }
 
 function measureEstablished(flows: number, seconds: number): void {
   const made = warmBed();
-  const frames = firstPackets(0, flows);
+  const frames = firstPackets(made, 0, flows);
   send(made, IN, frames);
   send(made, OUT, answers(made, flows));
   const { dataplane, engine } = made;
@@ -151,38 +200,93 @@ function measureEstablished(flows: number, seconds: number): void {
   });
 }
 
-function measureNew(flows: number): void {
-  const made = warmBed();
-  const frames = firstPackets(0, flows);
+/** Begins flows with frames that are the first of each, and makes sure that all have left, translated. */
+function begin(made: Bed, frames: Int32Array): Run {
   const already = sent(made);
-  const rss = process.memoryUsage().rss;
+  const flows = frames.length / STRIDE;
   const cpu = process.cpuUsage();
   const seconds = send(made, IN, frames);
   const { user, system } = process.cpuUsage(cpu);
-  // What tables have outgrown is nobody's any more.
-  globalThis.gc?.();
-  const bytes = (process.memoryUsage().rss - rss) / flows;
-  if (sent(made) - already !== flows) throw new Error(`translated ${sent(made) - already} of ${flows} flows`);
-  process.stdout.write(JSON.stringify({ value: flows / seconds / 1e6, cpu: (user + system) / flows, bytes }));
+  const [left, changed] = [sent(made) - already, eachTranslated(made)];
+  if (left !== flows || changed !== flows) throw new Error(`sent ${left}, translated ${changed} of ${flows} flows`);
+  return { value: flows / seconds / 1e6, cpu: (user + system) / flows };
 }
 
-const FILE = fileURLToPath(import.meta.url);
+/** Frees what nobody has any more; what the first call finds is given back before the second ends. */
+function collect(): void {
+  globalThis.gc?.();
+  globalThis.gc?.();
+}
 
-const measures: Record<string, (options: Options) => Row> = {
-  'core-nat-100k': (options) => rowAlone({ name: 'core-nat-100k', least: 5, goal: 12 }, FILE, [0, 1 << 17], options),
-  'core-nat-1m': (options) => rowAlone({ name: 'core-nat-1m', least: 2.5, goal: 8 }, FILE, [0, 1 << 20], options),
-  'core-nat-new': (options) => rowAlone({ name: 'core-nat-new', least: 0.5, goal: 2 }, FILE, [1, 1 << 20], options),
+function measureNew(flows: number): void {
+  const made = warmBed();
+  begin(made, firstPackets(made, 0, flows));
+  forget(made);
+  const frames = firstPackets(made, flows, flows);
+  collect();
+  process.stdout.write(JSON.stringify(begin(made, frames)));
+}
+
+function measureFlood(flows: number): void {
+  const made = warmBed();
+  const frames = firstPackets(made, 0, flows);
+  collect();
+  process.stdout.write(JSON.stringify(begin(made, frames)));
+}
+
+/** Resident bytes, without what is free of the JavaScript heap: how much of that is given back, and when, has nothing to do with flows. */
+function residentBytes(): number {
+  collect();
+  const { rss, heapTotal, heapUsed } = process.memoryUsage();
+  return rss - (heapTotal - heapUsed);
+}
+
+function measureMemory(family: Bed['family'], flows: number): void {
+  const made = warmBed(family);
+  const frames = firstPackets(made, 0, flows);
+  const before = residentBytes();
+  begin(made, frames);
+  const grown = residentBytes() - before;
+  // The rows of the warm-up were there already. Frames have to be until here, lest their end be taken for growth less.
+  const own: Run = { value: grown / (frames.length / STRIDE - WARM_UP) };
+  process.stdout.write(JSON.stringify(own));
+}
+
+// --- rows ------------------------------------------------------------------------------------------
+
+const FILE = fileURLToPath(import.meta.url);
+const MILLION = 1 << 20;
+
+/** What a process of its own can measure, by the number it is told. */
+const kinds: ReadonlyArray<(flows: number, seconds: number) => void> = [
+  measureEstablished,
+  measureNew,
+  measureFlood,
+  (flows) => measureMemory(Family.IPV4, flows),
+  (flows) => measureMemory(Family.IPV6, flows),
+];
+
+const bytes = { unit: 'B/flow', below: true } as const;
+
+const measures: Record<string, (name: string, options: Options) => Row> = {
+  'core-nat-100k': (name, options) => rowAlone({ name, least: 5, goal: 12 }, FILE, [0, 1 << 17], options),
+  'core-nat-1m': (name, options) => rowAlone({ name, least: 2.5, goal: 8 }, FILE, [0, MILLION], options),
+  'core-nat-new': (name, options) => rowAlone({ name, least: 0.5, goal: 2 }, FILE, [1, MILLION], options),
+  'core-nat-flood': (name, options) => rowAlone({ name }, FILE, [2, MILLION], options),
+  'core-nat-memory-ipv4': (name, options) =>
+    rowAlone({ name, ...bytes, least: 128, goal: 96 }, FILE, [3, MILLION], options),
+  'core-nat-memory-ipv6': (name, options) =>
+    rowAlone({ name, ...bytes, least: 192, goal: 160 }, FILE, [4, MILLION], options),
 };
 
 export const coreNat: Measure = {
   names: Object.keys(measures),
   about:
-    'SNAT alone between two memory ports: established flows in random order, and new ones (in Mpps, which are millions of flows a second)',
-  run: async (names, options) => names.map((name) => measures[name](options)),
+    'SNAT alone between two memory ports: established flows in random order; new ones, in tables that have been as full before and in such that begin empty (in Mpps, which are millions of flows a second); and memory of a flow',
+  run: async (names, options) => names.map((name) => measures[name](name, options)),
 };
 
 if (process.argv[1] === FILE) {
   const [kind, flows, seconds] = process.argv.slice(2).map(Number);
-  if (kind === 0) measureEstablished(flows, seconds);
-  else measureNew(flows);
+  kinds[kind](flows, seconds);
 }

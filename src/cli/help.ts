@@ -9,9 +9,9 @@ ${Object.entries(VERBS)
   .map(([name, { summary }]) => `  ${name.padEnd(18)}${summary}`)
   .join('\n')}
 
-"sluice VERB --help" tells more. Words and output of ip, bridge, brctl, conntrack, ethtool, ifconfig, iptables and
-netstat are those of the real tools. -n runs a verb in a namespace of Sluice ("sluice ip netns"); without, in "host".
-The daemon's socket is --socket, else SLUICE_SOCKET, else /run/sluice/sluice.sock, or without root
+"sluice VERB --help" tells more. Words and output of ip, bridge, brctl, conntrack, ethtool, ifconfig, ipset, iptables
+and netstat are those of the real tools. -n runs a verb in a namespace of Sluice ("sluice ip netns"); without, in
+"host". The daemon's socket is --socket, else SLUICE_SOCKET, else /run/sluice/sluice.sock, or without root
 $XDG_RUNTIME_DIR/sluice.sock.
 `;
 
@@ -263,7 +263,7 @@ of its own. A NAME, or the beginning of one, chooses; without, all are measured:
   core-bridge-1k, core-bridge-100k  the engine alone between two memory ports, addresses changing with every frame
   core-route                        IPv4 forwarding alone between two memory ports, half an Internet table, random destinations
   lpm-ipv4, lpm-ipv6, lpm-memory-ipv4, lpm-memory-ipv6, lpm-memory-own-ipv4, lpm-memory-own-ipv6  longest-prefix match alone, with half an Internet table: look-ups with random keys, and memory
-  core-nat-100k, core-nat-1m, core-nat-new  SNAT alone between two memory ports: established flows in random order, and new ones (in Mpps, which are millions of flows a second)
+  core-nat-100k, core-nat-1m, core-nat-new, core-nat-flood, core-nat-memory-ipv4, core-nat-memory-ipv6  SNAT alone between two memory ports: established flows in random order; new ones, in tables that have been as full before and in such that begin empty (in Mpps, which are millions of flows a second); and memory of a flow
   core-rules-acl, core-rules-fw, core-rules-ipc, core-rules-services, core-rules-copies, core-rules-change, core-rules-stage  one chain of rules alone: ClassBench’s sets, 100,000 services, changes
   forward-acl, forward-fw, forward-ipc, forward-cold-acl, forward-cold-fw, forward-cold-ipc  forwarding alone through 10,000 ClassBench rules, beside 10 of them; cold: no header comes again soon
   tap-bridge                        TAP to TAP, 64-byte frames

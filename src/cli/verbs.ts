@@ -61,7 +61,7 @@ export const VERBS: Record<string, Verb> = {
   capture: { summary: 'see or store the frames of a link', load: () => import('./capture.js') },
   config: { summary: 'show, check, apply or save the configuration', load: () => import('./config.js') },
   doctor: { summary: 'what this machine lacks, and what disturbs a port', load: () => import('./doctor.js') },
-  demo: { summary: 'three namespaces and a bridge, in half a minute', load: () => import('./demo.js') },
+  demo: { summary: 'a bridge, a router and a gateway with rules, in half a minute', load: () => import('./demo.js') },
   bench: { summary: 'measure it here, beside its peers', load: () => import('./bench.js') },
   completion: { summary: 'completion for bash, zsh or fish', load: () => import('./completion.js') },
 };

@@ -9,7 +9,9 @@ import type { Change, TupleText, WalkStep } from '../netfilter/explain-steps.js'
 import { Family, Hook, Target, Verdict } from '../netfilter/rule.js';
 import { describe } from '../wire/describe.js';
 import { parseAddress, parsePrefix } from '../wire/format.js';
-import type { ExplainRequest, ExplainStep, NeighbourInfo, PacketEnds, RouteInfo } from './api.js';
+import type { ExplainRequest, ExplainStep, PacketEnds } from './api/explain.js';
+import type { NeighbourInfo } from './api/neighbour.js';
+import type { RouteInfo } from './api/route.js';
 import { infoOf } from './conntrack-row.js';
 import type { EngineThread } from './engine-thread.js';
 import type { FrameEvent, FrameWalk } from './explain-frame.js';
@@ -340,6 +342,8 @@ class Teller {
     const isDestinationSame = from.dst === to.dst && from.dport === to.dport;
     if (!isDestinationSame) parts.push(`destination ${hostText(from.dst, from.dport)} → ${hostText(to.dst, to.dport)}`);
     this.push({ step: 'nat', depth: IN_HOOK, before: from, after: to, text: parts.join(', ') }, answer);
+    // That is what it is routed by.
+    if (answer === 0) this.tuple = after;
   }
 
   // --- route and neighbour -----------------------------------------------------------------------
@@ -534,10 +538,17 @@ function routeText(route: RouteInfo, entry: RouteInfo | undefined): string {
   const via = hop?.gateway === undefined ? '' : ` via ${hop.gateway}`;
   const dev = hop?.dev === undefined ? '' : ` dev ${hop.dev}`;
   const kind = type === 'unicast' ? '' : `${type} `;
-  const found = entry === undefined ? '' : ` (${entry.dst} of table ${tableText(entry.table)})`;
+  const found = entry === undefined ? '' : ` (${entry.dst} of table ${tableText(tableOf(entry))})`;
   return `${kind}${dst}${via}${dev}${found}`;
 }
 
+/** While nobody has touched the rules, tables local and main are one, which calls itself main, as in the kernel. */
+function tableOf({ type, table }: RouteInfo): number {
+  return table === MAIN && (type === 'local' || type === 'broadcast') ? LOCAL : table;
+}
+
+const MAIN = 254;
+const LOCAL = 255;
 const TABLE_NAMES: Record<number, string> = { 253: 'default', 254: 'main', 255: 'local' };
 
 function tableText(table: number): string {

@@ -1,6 +1,6 @@
 /* `sluice explain`, from the words of the command to what is printed: links, bridges, rules, flows, routes, neighbours by their names. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ExplainStep } from '../../src/control/api.js';
+import type { ExplainStep } from '../../src/control/api/explain.js';
 import { linesOf } from '../../src/control/packet-log.js';
 import { sluice } from '../cli/run.js';
 import { OneProcess } from '../support/one-process.js';
@@ -104,6 +104,10 @@ describe('what is printed', () => {
     expect(await last('--from 10.0.0.9 --to 10.0.1.9')).toBe(
       'unless       it would pass with net.ipv4.ip_forward = 1: sluice -n r sysctl -w net.ipv4.ip_forward=1',
     );
+    await world.run('-n r iptables -t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 10.0.1.9');
+    expect(await explain('-i v0 --from 10.0.0.9 --to 10.0.0.1 --dport 80')).toContain(
+      'route        10.0.1.9: its route says that it cannot be reached, or this is no router',
+    );
     await world.run('-n r ip link set v0 down');
     expect(await last('-i v0 --from 10.0.0.9 --to 10.0.0.1')).toBe(
       'unless       it would pass if v0 were up: sluice -n r ip link set v0 up',
@@ -142,7 +146,7 @@ describe('what is printed', () => {
       -n r iptables -t nat -A OUTPUT -d 10.0.1.1 -j DNAT --to-destination 10.0.0.1`);
     expect(await explain('--from 10.0.0.1 --to 10.0.1.1')).toEqual([
       'packet       IP 10.0.0.1 > 10.0.1.1: ICMP echo request, id 1, seq 1, length 8',
-      'route        local 10.0.1.1 dev lo (10.0.1.1/32 of table main)',
+      'route        local 10.0.1.1 dev lo (10.0.1.1/32 of table local)',
       'OUTPUT       out lo',
       '  conntrack    NEW: it would begin a flow',
       '  nat          chain OUTPUT',
@@ -203,7 +207,7 @@ describe('bridges and vlans', () => {
       'bridge       b0 is a port of br0; the frame is for br0 itself',
       'link         comes in by br0, bridge, which is up',
       'PREROUTING   in br0',
-      'route        local 10.7.0.1 dev lo (10.7.0.1/32 of table main)',
+      'route        local 10.7.0.1 dev lo (10.7.0.1/32 of table local)',
       'INPUT        in br0',
       'result       it gets to this host',
     ]);
