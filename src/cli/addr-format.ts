@@ -2,7 +2,7 @@
  * Addresses as `ip addr show` and `ip monitor` print them: AddressInfo and flags in, text or JSON out.
  * The daemon says only the flags that are set; `permanent` is what is not `dynamic`.
  */
-import type { AddressInfo } from '../control/api.js';
+import type { AddressInfo } from '../control/api/address.js';
 import type { Json } from './json.js';
 import type { ShowFlags } from './link-format.js';
 import { SCOPES } from './rt-names.js';

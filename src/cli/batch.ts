@@ -9,7 +9,7 @@
  * From stdin, lines are carried out as they come, so another program may talk to it.
  */
 import { createReadStream, openSync } from 'node:fs';
-import type { RouteFailures } from '../control/api.js';
+import type { RouteFailures } from '../control/api/route.js';
 import { ApiFailure } from '../control/client.js';
 import { explainBulk, type RouteBulk, RouteLines, routeChangeOf } from './ip-route-lines.js';
 import type { Plan } from './plan.js';

@@ -1,5 +1,6 @@
 /* Bridges as `brctl show`, `showmacs` and `showstp` print them. Times are seconds with two decimals. */
-import type { FdbInfo, LinkData, LinkInfo } from '../control/api.js';
+import type { FdbInfo } from '../control/api/fdb.js';
+import type { LinkData, LinkInfo } from '../control/api/link.js';
 
 export const SHOW_HEADING = 'bridge name\tbridge id\t\tSTP enabled\tinterfaces\n';
 const MACS_HEADING = 'port no\tmac addr\t\tis local?\tageing timer\n';

@@ -2,7 +2,9 @@
  * `sluice brctl`. The real tool asks the kernel step by step and words each refusal itself; so the
  * links are looked up first, and what would fail there fails here, before anything is sent.
  */
-import type { FdbInfo, LinkInfo, Request } from '../control/api.js';
+import type { FdbInfo } from '../control/api/fdb.js';
+import type { LinkInfo } from '../control/api/link.js';
+import type { Request } from '../control/api/request.js';
 import { ApiFailure } from '../control/client.js';
 import { bridgeLine, byName, SHOW_HEADING, stationLines, stpText } from './brctl-format.js';
 import { NAME_BYTES } from './link-kinds.js';

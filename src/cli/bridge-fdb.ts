@@ -4,7 +4,9 @@
  * As in iproute2, an entry is permanent unless it says otherwise, and belongs to the device itself
  * (`self`) unless it says `master`: so a station of a bridge port is added with `master`.
  */
-import type { ApiError, ChangeFdb, FdbInfo, FlushFdb, Request } from '../control/api.js';
+import type { ApiError } from '../control/api/answer.js';
+import type { ChangeFdb, FdbInfo, FlushFdb } from '../control/api/fdb.js';
+import type { Request } from '../control/api/request.js';
 import { type BridgeFlags, formatStations } from './fdb-format.js';
 import { type Ask, change, exists, type Plan } from './plan.js';
 import { cannot, netlinkLine, Refusal } from './refusal.js';

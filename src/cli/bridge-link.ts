@@ -1,5 +1,7 @@
 /* `bridge link`: words to a Plan. A port's options are those of `ip link … type bridge_slave`. */
-import type { ApiError, LinkInfo, Request } from '../control/api.js';
+import type { ApiError } from '../control/api/answer.js';
+import type { LinkInfo } from '../control/api/link.js';
+import type { Request } from '../control/api/request.js';
 import { PORT_WORDS, type PortDraft } from './bridge-words.js';
 import { type BridgeFlags, formatPorts } from './fdb-format.js';
 import { type Ask, change, exists, type Plan } from './plan.js';

@@ -5,7 +5,7 @@
  * An option that Sluice's bridge lacks is refused, unless its value says what is so anyway (STP
  * off, VLAN filtering off): then the command is satisfied, and scripts that spell defaults work.
  */
-import type { BridgeOptions, BridgePortOptions } from '../control/api.js';
+import type { BridgeOptions, BridgePortOptions } from '../control/api/bridge.js';
 import { abbreviated, exactly, find, type Keyword, type Words } from './words.js';
 
 const U8 = 0xff;

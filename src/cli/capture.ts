@@ -6,7 +6,7 @@
  * SIGINT and SIGTERM end a capture in good order. The file is flushed after every burst of frames,
  * so it can be read while it grows.
  */
-import type { CaptureInfo } from '../control/api.js';
+import type { CaptureInfo } from '../control/api/capture.js';
 import { ApiFailure } from '../control/client.js';
 import { cannot, misuse, Refusal } from './refusal.js';
 import { inSession, type Session } from './session.js';

@@ -3,7 +3,8 @@
  * What commands built survives a restart only through `save`.
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import type { ConfigInfo, Done } from '../control/api.js';
+import type { Done } from '../control/api/answer.js';
+import type { ConfigInfo } from '../control/api/config.js';
 import { Unreachable } from '../control/client.js';
 import { cannot, misuse, Refusal } from './refusal.js';
 import { inSession, type Session } from './session.js';

@@ -1,7 +1,7 @@
 /*
  * What the words of `conntrack` mean as flows: which ones are meant, and what a new one is like.
  */
-import { type ConntrackFilter, type FlowEnd, FlowStatus, type NewFlow } from '../control/api.js';
+import { type ConntrackFilter, type FlowEnd, FlowStatus, type NewFlow } from '../control/api/conntrack.js';
 import type { Command } from './conntrack-options.js';
 import { failed } from './conntrack-problem.js';
 import { fieldNumber, tagsOf, tupleFields } from './conntrack-protocols.js';

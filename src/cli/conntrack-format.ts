@@ -2,7 +2,7 @@
  * Flows as `conntrack` prints them: a line of /proc/net/nf_conntrack's kind, or the words that make the flow again (-o save).
  */
 
-import { type ConntrackInfo, type ExpectationInfo, type FlowEnd, FlowStatus } from '../control/api.js';
+import { type ConntrackInfo, type ExpectationInfo, type FlowEnd, FlowStatus } from '../control/api/conntrack.js';
 import type { Labels } from './conntrack-labels.js';
 import { PROTOCOL_NAMES } from './conntrack-names.js';
 

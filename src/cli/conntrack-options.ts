@@ -3,7 +3,8 @@
  */
 
 import { isIPv6 } from 'node:net';
-import type { Family, NatFilter } from '../control/api.js';
+import type { NatFilter } from '../control/api/conntrack.js';
+import type { Family } from '../control/api/family.js';
 import { Getopt, type LongOption, type LongOptions, Result, Takes } from '../control/iptables/getopt-long.js';
 import { Labels } from './conntrack-labels.js';
 import { failed, useless, wrongWords } from './conntrack-problem.js';

@@ -2,7 +2,7 @@
  * What `conntrack` takes behind -p: options of each protocol, which of them a command needs or refuses, and what they mean.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { type FlowEnd, SCTP_STATES, TCP_STATES } from '../control/api.js';
+import { type FlowEnd, SCTP_STATES, TCP_STATES } from '../control/api/conntrack.js';
 import { wrongWords } from './conntrack-problem.js';
 
 export type CommandLetter = 'L' | 'I' | 'A' | 'U' | 'D' | 'G' | 'F' | 'E' | 'C' | 'S' | 'V' | 'h';

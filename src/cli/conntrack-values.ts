@@ -3,7 +3,7 @@
  */
 
 import { isIPv4 } from 'node:net';
-import type { Family } from '../control/api.js';
+import type { Family } from '../control/api/family.js';
 import { STATUS_NAMES } from './conntrack-format.js';
 import { wrongWords } from './conntrack-problem.js';
 import type { Refusal } from './refusal.js';

@@ -8,7 +8,7 @@ import {
   FlowStatus,
   SCTP_STATES,
   TCP_STATES,
-} from '../control/api.js';
+} from '../control/api/conntrack.js';
 import type { FlowEvent, FlowFormat } from './conntrack-format.js';
 import { PROTOCOL_NAMES } from './conntrack-names.js';
 

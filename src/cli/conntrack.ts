@@ -8,7 +8,7 @@ import type {
   ConntrackInfo,
   ConntrackStats,
   ExpectationInfo,
-} from '../control/api.js';
+} from '../control/api/conntrack.js';
 import { ApiFailure } from '../control/client.js';
 import { filterOf, given, newFlow, tupleOf } from './conntrack-flows.js';
 import { expectationText, type FlowFormat, flowText, savedText } from './conntrack-format.js';

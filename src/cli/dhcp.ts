@@ -1,6 +1,7 @@
 /*
  * `sluice dhcp`: DHCP servers and clients of links, and the leases that were given.
  */
+import type { Done } from '../control/api/answer.js';
 import type {
   DhcpClientInfo,
   DhcpClientOptions,
@@ -8,9 +9,8 @@ import type {
   DhcpLeaseInfo,
   DhcpServerInfo,
   DhcpServerOptions,
-  Done,
-  Request,
-} from '../control/api.js';
+} from '../control/api/dhcp.js';
+import type { Request } from '../control/api/request.js';
 import { type Json, json } from './json.js';
 import { misuse } from './refusal.js';
 import { jsonFlags, ServiceWords, table, timeLeft } from './service-words.js';

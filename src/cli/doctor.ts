@@ -6,7 +6,7 @@
  */
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { StatusInfo } from '../control/api.js';
+import type { StatusInfo } from '../control/api/status.js';
 import { Unreachable } from '../control/client.js';
 import { packageRoot } from './package-root.js';
 import { misuse } from './refusal.js';

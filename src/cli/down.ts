@@ -1,5 +1,5 @@
 /* `sluice down`: asks the daemon to stop, and waits until it has. */
-import type { Done } from '../control/api.js';
+import type { Done } from '../control/api/answer.js';
 import { misuse } from './refusal.js';
 import { inSession } from './session.js';
 import type { Terminal } from './terminal.js';

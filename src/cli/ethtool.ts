@@ -1,5 +1,6 @@
 /* `sluice ethtool -i|-k|-S DEV`. */
-import type { ApiError, EthtoolInfo } from '../control/api.js';
+import type { ApiError } from '../control/api/answer.js';
+import type { EthtoolInfo } from '../control/api/status.js';
 import { cannot, Refusal, strerror } from './refusal.js';
 import { inSession } from './session.js';
 import type { Terminal } from './terminal.js';

@@ -2,7 +2,7 @@
  * `sluice explain`: what would become of a packet, step by step, without sending it. The daemon works it out; here it is printed: a line a
  * step, what is within a hook or a chain further to the right.
  */
-import type { ExplainRequest, ExplainStep } from '../control/api.js';
+import type { ExplainRequest, ExplainStep } from '../control/api/explain.js';
 import { misuse } from './refusal.js';
 import { ipProtocolNumber } from './rt-names.js';
 import { inSession } from './session.js';

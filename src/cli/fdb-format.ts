@@ -1,5 +1,6 @@
 /* Stations as `bridge fdb show` prints them, and bridge ports as `bridge link show` does. */
-import type { FdbInfo, LinkInfo } from '../control/api.js';
+import type { FdbInfo } from '../control/api/fdb.js';
+import type { LinkInfo } from '../control/api/link.js';
 import { type Json, json } from './json.js';
 
 export interface BridgeFlags {

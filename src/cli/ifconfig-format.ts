@@ -1,5 +1,6 @@
 /* Links as `ifconfig` of net-tools prints them: one IPv4 address a name, all IPv6 addresses, counters. */
-import type { AddressInfo, LinkAddresses, LinkInfo, Stats64 } from '../control/api.js';
+import type { AddressInfo, LinkAddresses } from '../control/api/address.js';
+import type { LinkInfo, Stats64 } from '../control/api/link.js';
 
 /** IFF_*, in the order in which ifconfig prints them. RUNNING is what iproute2 tells by NO-CARRIER. */
 const FLAGS: ReadonlyArray<readonly [string, number]> = [

@@ -4,7 +4,8 @@
  * first, so that a command that is wrong in the end has changed nothing. Words that would have no
  * effect are refused by name.
  */
-import type { AddressInfo, ChangeAddress, LinkAddresses, Request } from '../control/api.js';
+import type { AddressInfo, ChangeAddress, LinkAddresses } from '../control/api/address.js';
+import type { Request } from '../control/api/request.js';
 import { ApiFailure } from '../control/client.js';
 import { parseAddressBytes } from '../control/route-batch.js';
 import { byName, interfaceText, namesOf } from './ifconfig-format.js';

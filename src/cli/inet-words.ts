@@ -5,7 +5,7 @@
  * hexadecimal. A family is 4, 6, or undefined while no address has decided it.
  */
 import { isIPv4 } from 'node:net';
-import type { Family } from '../control/api.js';
+import type { Family } from '../control/api/family.js';
 import { formatAddress, parseAddressBytes } from '../control/route-batch.js';
 import type { Words } from './words.js';
 

@@ -3,7 +3,7 @@
  *
  *   ifaddrmsg  family 1, prefix length 1, flags 1, scope 1, index 4
  */
-import type { AddressInfo, ChangeAddress, LinkAddresses } from '../control/api.js';
+import type { AddressInfo, ChangeAddress, LinkAddresses } from '../control/api/address.js';
 import { ApiFailure } from '../control/client.js';
 import { formatAddress, parseAddressBytes } from '../control/route-batch.js';
 import { addressJson, addressText, FOREVER } from './addr-format.js';

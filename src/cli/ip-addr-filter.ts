@@ -3,7 +3,8 @@
  *
  * What the kernel, and what iproute2 itself leaves out shows in the output: see ip-addr-show.ts.
  */
-import type { AddressInfo, Family } from '../control/api.js';
+import type { AddressInfo } from '../control/api/address.js';
+import type { Family } from '../control/api/family.js';
 import { isWithin } from './inet-match.js';
 import { type Prefix, takePrefix } from './inet-words.js';
 import { LINK_FILTER_WORDS, type LinkFilter, takeDevice } from './link-filter.js';

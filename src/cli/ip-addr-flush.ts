@@ -3,7 +3,7 @@
  * rounds because deleting one address can make others appear (a secondary becomes the primary), and
  * tells with -s how many rounds it took, with -s -s also what it deleted.
  */
-import type { AddressInfo, ChangeAddress, LinkAddresses } from '../control/api.js';
+import type { AddressInfo, ChangeAddress, LinkAddresses } from '../control/api/address.js';
 import { ApiFailure } from '../control/client.js';
 import { addressText } from './addr-format.js';
 import { type AddressFilter, parseFilter, wants } from './ip-addr-filter.js';

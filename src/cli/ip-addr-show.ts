@@ -9,7 +9,8 @@
  * Of -6 the kernel has a dump of its own, with few of a link's attributes; so `ip -6 addr` shows no
  * qdisc, and "master" finds nothing, but `ip -6 addr show dev X` shows all.
  */
-import type { LinkAddresses, LinkInfo } from '../control/api.js';
+import type { LinkAddresses } from '../control/api/address.js';
+import type { LinkInfo } from '../control/api/link.js';
 import { type AddressFlags, addressJson, addressText, type Place } from './addr-format.js';
 import { type AddressFilter, parseFilter, wants } from './ip-addr-filter.js';
 import { type Json, json } from './json.js';

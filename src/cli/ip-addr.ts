@@ -3,7 +3,8 @@
  *
  * What iproute2 only warns of, it warns of here too: the lines go to stderr ahead of everything else.
  */
-import type { ChangeAddress, Family } from '../control/api.js';
+import type { ChangeAddress } from '../control/api/address.js';
+import type { Family } from '../control/api/family.js';
 import { parseAddressBytes } from '../control/route-batch.js';
 import { FOREVER } from './addr-format.js';
 import { type Commands, type ModifyCommand, modifying, type Parse, parseCommand } from './commands.js';

@@ -4,7 +4,8 @@
  * The kernel leaves out links by master and kind; iproute2 itself by `up`, group and slave kind, or
  * by anything when one link is asked for. The second sort stays in its JSON as an empty object.
  */
-import type { ApiError, LinkInfo } from '../control/api.js';
+import type { ApiError } from '../control/api/answer.js';
+import type { LinkInfo } from '../control/api/link.js';
 import { isOfKind, LINK_FILTER_WORDS, type LinkFilter, takeDevice } from './link-filter.js';
 import { formatLinks, type ShowFlags } from './link-format.js';
 import { KINDS } from './link-kinds.js';

@@ -1,7 +1,10 @@
 /*
  * `ip link`: words to a Plan. The words before `type` are link-words.ts's, those after it link-kinds.ts's.
  */
-import type { AddLink, ApiError, DeleteLink, NetnsInfo, Request, SetLink } from '../control/api.js';
+import type { ApiError } from '../control/api/answer.js';
+import type { AddLink, DeleteLink, SetLink } from '../control/api/link.js';
+import type { NetnsInfo } from '../control/api/netns.js';
+import type { Request } from '../control/api/request.js';
 import { HOST } from '../control/client.js';
 import { parseBridge, parseSlave } from './bridge-words.js';
 import type { ShowFlags } from './link-format.js';

@@ -3,7 +3,9 @@
  * the daemon. It is text always, -j or not, as with the real tool. There, what precedes an event
  * (time and label) is printed before `dev` is looked at, so with a label other links leave theirs.
  */
-import type { LinkInfo, MonitorEvent, NextHop } from '../control/api.js';
+import type { LinkInfo } from '../control/api/link.js';
+import type { MonitorEvent } from '../control/api/monitor.js';
+import type { NextHop } from '../control/api/route.js';
 import { addressText } from './addr-format.js';
 import { familyOf } from './ip-addr-filter.js';
 import { linkText } from './link-format.js';

@@ -1,5 +1,9 @@
 /* `ip neigh show`, `get` and `flush`: which entries, and what is printed of them. */
-import type { ApiError, ChangeNeighbour, Family, LinkInfo, NeighbourInfo, Request } from '../control/api.js';
+import type { ApiError } from '../control/api/answer.js';
+import type { Family } from '../control/api/family.js';
+import type { LinkInfo } from '../control/api/link.js';
+import type { ChangeNeighbour, NeighbourInfo } from '../control/api/neighbour.js';
+import type { Request } from '../control/api/request.js';
 import { ApiFailure } from '../control/client.js';
 import { isWithin } from './inet-match.js';
 import { type Prefix, takeInet } from './inet-words.js';

@@ -1,5 +1,5 @@
 /* What the words of `ip neigh` have in common: states, and how they are read. */
-import type { NeighbourState } from '../control/api.js';
+import type { NeighbourState } from '../control/api/neighbour.js';
 import { parseUnsigned } from './inet-words.js';
 import { matches, type Words } from './words.js';
 

@@ -1,5 +1,6 @@
 /* `ip neigh`: words to a Plan. Words that Linux has and Sluice lacks are refused by name. */
-import type { ChangeNeighbour, Family, NeighbourState } from '../control/api.js';
+import type { Family } from '../control/api/family.js';
+import type { ChangeNeighbour, NeighbourState } from '../control/api/neighbour.js';
 import { type Commands, type ModifyCommand, modifying, type Parse, parseCommand } from './commands.js';
 import { takeInet } from './inet-words.js';
 import { familyOf } from './ip-addr-filter.js';

@@ -2,7 +2,8 @@
  * `ip netns`: namespaces of Sluice, which live in the daemon. A program of the machine cannot run in
  * one; `exec` takes a verb of Sluice in its place. What is about processes is refused by name.
  */
-import type { MonitorEvent, NetnsInfo } from '../control/api.js';
+import type { MonitorEvent } from '../control/api/monitor.js';
+import type { NetnsInfo } from '../control/api/netns.js';
 import { IP, parseIp } from './ip.js';
 import { type Json, json } from './json.js';
 import { asNetlink, change, dialogue, type Plan } from './plan.js';

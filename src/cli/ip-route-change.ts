@@ -5,16 +5,10 @@
  * iproute2 knows and has no effect in Sluice is read as far as iproute2 checks it, and refused by
  * name once the rest of the command is known to be right.
  */
-import type {
-  ApiError,
-  Family,
-  NextHop,
-  Request,
-  RouteChange,
-  RouteMetrics,
-  RouteType,
-  RouteVerb,
-} from '../control/api.js';
+import type { ApiError } from '../control/api/answer.js';
+import type { Family } from '../control/api/family.js';
+import type { Request } from '../control/api/request.js';
+import type { NextHop, RouteChange, RouteMetrics, RouteType, RouteVerb } from '../control/api/route.js';
 import {
   type Prefix,
   parsePrefix,

@@ -1,5 +1,7 @@
 /* `ip route save`, `restore` and `showdump`: routes as RTM_NEWROUTE messages in a file. */
-import type { Family, LinkInfo, NextHop, RouteInfo, RouteType } from '../control/api.js';
+import type { Family } from '../control/api/family.js';
+import type { LinkInfo } from '../control/api/link.js';
+import type { NextHop, RouteInfo, RouteType } from '../control/api/route.js';
 import { ApiFailure } from '../control/client.js';
 import { formatAddress, parseAddressBytes } from '../control/route-batch.js';
 import { parseSelector } from './ip-route-filter.js';

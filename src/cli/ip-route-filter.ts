@@ -4,7 +4,8 @@
  * The daemon sends whole tables; every other selection is the client's, as it is iproute2's own. A
  * selector by something that no route here has (tos, realms, mark, iif) selects those without it.
  */
-import type { Family, RouteInfo, RouteType } from '../control/api.js';
+import type { Family } from '../control/api/family.js';
+import type { RouteInfo, RouteType } from '../control/api/route.js';
 import { parseAddressBytes } from '../control/route-batch.js';
 import type { Prefix } from './inet-words.js';
 import { parseUnsigned, takePrefix, takeUnsigned } from './inet-words.js';

@@ -1,5 +1,7 @@
 /* `ip route get`: the route that a packet would take. */
-import type { ApiError, Family, GetRoute, RouteInfo } from '../control/api.js';
+import type { ApiError } from '../control/api/answer.js';
+import type { Family } from '../control/api/family.js';
+import type { GetRoute, RouteInfo } from '../control/api/route.js';
 import { hostLength, parseUnsigned, takeInet, takePrefix, takeUnsigned } from './inet-words.js';
 import { familyOf, noDevice, refuseVrf, takeTos, USAGE } from './ip-route-change.js';
 import type { ListOptions } from './ip-route-show.js';

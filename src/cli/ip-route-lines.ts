@@ -13,7 +13,9 @@
  * Routes wait here until the request is full, another family comes, or a line that is something
  * else: the caller sends what `take` answers before it sends anything else, so the order is kept.
  */
-import type { ApiError, ChangeRoute, ChangeRoutes, Family, RouteTemplate } from '../control/api.js';
+import type { ApiError } from '../control/api/answer.js';
+import type { Family } from '../control/api/family.js';
+import type { ChangeRoute, ChangeRoutes, RouteTemplate } from '../control/api/route.js';
 import { BATCH_ROUTES, parseAddressBytes, RoutePacker, routeOf, unpackRoutes } from '../control/route-batch.js';
 import { parsePrefix, prefixText } from './inet-words.js';
 import type { Ask, Plan } from './plan.js';

@@ -1,5 +1,7 @@
 /* `ip route show` and `ip route flush`: the daemon's tables, selected, and printed or deleted. */
-import type { ApiError, Family, RouteChange, RouteFailures, RouteInfo, RouteTemplate } from '../control/api.js';
+import type { ApiError } from '../control/api/answer.js';
+import type { Family } from '../control/api/family.js';
+import type { RouteChange, RouteFailures, RouteInfo, RouteTemplate } from '../control/api/route.js';
 import { ApiFailure } from '../control/client.js';
 import { parseAddressBytes, RoutePacker } from '../control/route-batch.js';
 import { noDevice, type RouteOptions } from './ip-route-change.js';

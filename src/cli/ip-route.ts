@@ -1,5 +1,5 @@
 /* `ip route`: finds the command, in iproute2's order, which decides what an abbreviation means. */
-import type { RouteVerb } from '../control/api.js';
+import type { RouteVerb } from '../control/api/route.js';
 import { parseChange, USAGE } from './ip-route-change.js';
 import { parseGet } from './ip-route-get.js';
 import { type ListOptions, parseFlush, parseShow } from './ip-route-show.js';

@@ -1,5 +1,6 @@
 /* `ip rule save` and `restore`: rules as RTM_NEWRULE messages in a file. */
-import type { Family, RuleInfo } from '../control/api.js';
+import type { Family } from '../control/api/family.js';
+import type { RuleInfo } from '../control/api/rule.js';
 import { ApiFailure } from '../control/client.js';
 import { formatAddress, parseAddressBytes } from '../control/route-batch.js';
 import { familyOf } from './ip-route-change.js';

@@ -2,7 +2,8 @@
  * The words of `ip rule`: those of add and delete, which make a rule, and those of list and flush,
  * which select rules. iproute2 reads them by two lists with different abbreviations, so there are two.
  */
-import type { Family, RuleInfo } from '../control/api.js';
+import type { Family } from '../control/api/family.js';
+import type { RuleInfo } from '../control/api/rule.js';
 import { type Prefix, parseUnsigned, prefixText, takePrefix, takeUnsigned } from './inet-words.js';
 import { checkRealms, findType, takeTable, takeTos } from './ip-route-change.js';
 import { ROUTE_TYPES } from './route-format.js';

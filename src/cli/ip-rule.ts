@@ -1,5 +1,6 @@
 /* `ip rule`: words to a Plan. */
-import type { ChangeRule, Family, RuleInfo } from '../control/api.js';
+import type { Family } from '../control/api/family.js';
+import type { ChangeRule, RuleInfo } from '../control/api/rule.js';
 import { ApiFailure } from '../control/client.js';
 import { familyOf } from './ip-route-change.js';
 import { liesBelow } from './ip-route-filter.js';

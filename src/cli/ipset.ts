@@ -3,7 +3,7 @@
  * read here, and what -file names is written here, where the user is.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { RunIpset, ToolOutcome } from '../control/api.js';
+import type { RunIpset, ToolOutcome } from '../control/api/tool.js';
 import { Complaint, VERSION } from '../control/ipset/failures.js';
 import { cannot, Refusal, strerror } from './refusal.js';
 import { inSession } from './session.js';

@@ -2,7 +2,7 @@
  * `sluice iptables-save` and `sluice ip6tables-save`. With -f the file is written here, where the user is.
  */
 import { writeFileSync } from 'node:fs';
-import type { ToolOutcome } from '../control/api.js';
+import type { ToolOutcome } from '../control/api/tool.js';
 import { show, toolVerb } from './iptables.js';
 import { strerror } from './refusal.js';
 import type { Terminal } from './terminal.js';

@@ -2,7 +2,7 @@
  * `sluice iptables` and `sluice ip6tables`: the words go to the daemon as they are, what the tool prints and its exit status come
  * back. -save and -restore have files of their own.
  */
-import type { RunIptables, ToolOutcome } from '../control/api.js';
+import type { RunIptables, ToolOutcome } from '../control/api/tool.js';
 import { inSession } from './session.js';
 import type { Terminal } from './terminal.js';
 import type { VerbFile } from './verbs.js';

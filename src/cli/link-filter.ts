@@ -2,7 +2,7 @@
  * The words that select links, of `ip link show` and `ip addr show`. What the kernel leaves out for them, and what iproute2
  * does, is for each of those to know.
  */
-import type { LinkInfo } from '../control/api.js';
+import type { LinkInfo } from '../control/api/link.js';
 import { GROUPS } from './rt-names.js';
 import { exactly, type Keyword, matches, type Words } from './words.js';
 

@@ -6,7 +6,7 @@
  * LABELS names those that the text calls otherwise, and the timers are the only numbers with
  * decimals. Verified against the kernel's own links in test/cli/link-format.test.ts.
  */
-import type { LinkData, LinkInfo } from '../control/api.js';
+import type { LinkData, LinkInfo } from '../control/api/link.js';
 import { type Json, json } from './json.js';
 import { linkStats } from './link-stats.js';
 import { GROUPS } from './rt-names.js';

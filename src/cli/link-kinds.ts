@@ -6,7 +6,7 @@
  * one of them that makes sense, and it means the kernel's end too.
  */
 import { resolve } from 'node:path';
-import type { AddLink, TapPeer, VethPeer, VlanOptions } from '../control/api.js';
+import type { AddLink, TapPeer, VethPeer, VlanOptions } from '../control/api/link.js';
 import { addressOf, type LinkDraft, NAME_BYTES, parseDraft } from './link-words.js';
 import { cannot, Refusal } from './refusal.js';
 import { abbreviated, exactly, find, formatAddress, isName, type Keyword, parseAddress, type Words } from './words.js';

@@ -2,7 +2,7 @@
  * The counters of `ip -s link` and `ip -s -s link` as text: columns as wide as their widest number,
  * counted over all lines, the error lines only where they are shown.
  */
-import type { Stats64 } from '../control/api.js';
+import type { Stats64 } from '../control/api/link.js';
 
 interface NumberFlags {
   stats: number;

@@ -4,7 +4,7 @@
  * They are one list, read as iproute2 reads it: in that order, with those abbreviations. What iproute2 knows and Sluice
  * lacks stands in the list too, and is refused.
  */
-import type { AddrGenMode } from '../control/api.js';
+import type { AddrGenMode } from '../control/api/link.js';
 import type { Refusal } from './refusal.js';
 import {
   abbreviated,

@@ -2,7 +2,7 @@
  * Neighbours as `ip neigh` and `ip monitor` print them. A proxy entry has neither state nor times,
  * and one of all links no link either.
  */
-import type { NeighbourInfo } from '../control/api.js';
+import type { NeighbourInfo } from '../control/api/neighbour.js';
 import type { Json } from './json.js';
 import { PROTOCOLS } from './rt-names.js';
 

@@ -4,7 +4,8 @@
  * multicast routes) is left out here, and what it has in excess (a "nothing found" line at the end
  * of each IPv6 table without a default route) is added.
  */
-import type { LinkInfo, RouteInfo, RouteType } from '../control/api.js';
+import type { LinkInfo } from '../control/api/link.js';
+import type { RouteInfo, RouteType } from '../control/api/route.js';
 
 const MAIN = 254;
 const LOCAL = 255;

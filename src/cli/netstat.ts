@@ -2,7 +2,8 @@
  * `netstat -rn [-4] [-6] [-e…]` and `netstat -i [-a]`. Sockets, protocol statistics and multicast
  * groups are not shown: there are no sockets of programs here, and names are not looked up.
  */
-import type { LinkInfo, RouteInfo } from '../control/api.js';
+import type { LinkInfo } from '../control/api/link.js';
+import type { RouteInfo } from '../control/api/route.js';
 import { helpText } from './help.js';
 import { Ipv6Tables, ipv4Head, ipv4Lines, linkTable } from './netstat-format.js';
 import { cannot, Refusal } from './refusal.js';

@@ -5,7 +5,7 @@
  * changes nothing. SIGINT ends it with the statistics so far.
  */
 import { isIP } from 'node:net';
-import type { PingEvent, PingRequest } from '../control/api.js';
+import type { PingEvent, PingRequest } from '../control/api/ping.js';
 import { ApiFailure } from '../control/client.js';
 import { getopt } from './getopt.js';
 import { echoError } from './icmp-words.js';

@@ -4,7 +4,8 @@
  * Parsers are pure: words in, a Plan out, or a Refusal thrown. So a batch can be parsed ahead and
  * sent in one piece, and parsers are tested without a daemon.
  */
-import type { ApiError, Request } from '../control/api.js';
+import type { ApiError } from '../control/api/answer.js';
+import type { Request } from '../control/api/request.js';
 import { netlinkLine, Refusal } from './refusal.js';
 import type { Session } from './session.js';
 

@@ -1,7 +1,8 @@
 /*
  * `sluice radv`: router advertisements on links, as radvd sends them.
  */
-import type { AdvertisedPrefix, AdvertiserInfo, AdvertiserOptions, Request } from '../control/api.js';
+import type { AdvertisedPrefix, AdvertiserInfo, AdvertiserOptions } from '../control/api/radv.js';
+import type { Request } from '../control/api/request.js';
 import { askAll } from './dhcp.js';
 import { type Json, json } from './json.js';
 import { misuse } from './refusal.js';

@@ -5,7 +5,7 @@
  * status, then one line of ours, *cannot VERB OBJECT: CAUSE; HINT*. Sluice's own verbs print only
  * that line, with status 1, or 2 for wrong usage.
  */
-import type { ApiError } from '../control/api.js';
+import type { ApiError } from '../control/api/answer.js';
 
 export class Refusal extends Error {
   /**

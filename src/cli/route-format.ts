@@ -6,7 +6,9 @@
  * its JSON, to one of two sinks. In text most fields end in a space, the line therefore too; the
  * router preference does not.
  */
-import type { Family, NextHop, RouteInfo, RouteType, RuleInfo } from '../control/api.js';
+import type { Family } from '../control/api/family.js';
+import type { NextHop, RouteInfo, RouteType } from '../control/api/route.js';
+import type { RuleInfo } from '../control/api/rule.js';
 import { type Json, json } from './json.js';
 import { DSFIELDS, GROUPS, ipProtocolName, PROTOCOLS, SCOPES, TABLES } from './rt-names.js';
 

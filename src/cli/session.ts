@@ -2,7 +2,8 @@
  * A verb's talk with the daemon: connects when the first request is due, so that a command that is
  * wrong fails as such even without a daemon.
  */
-import type { NetnsInfo, Request } from '../control/api.js';
+import type { NetnsInfo } from '../control/api/netns.js';
+import type { Request } from '../control/api/request.js';
 import { ApiFailure, Client, HOST, Unreachable } from '../control/client.js';
 import type { Plan } from './plan.js';
 import { cannot, Refusal } from './refusal.js';

@@ -1,5 +1,5 @@
 /* `sluice status`: the frames' balance, drops by reason, and every link's part in them. */
-import type { StatusInfo } from '../control/api.js';
+import type { StatusInfo } from '../control/api/status.js';
 import { type Json, json } from './json.js';
 import { misuse } from './refusal.js';
 import { inSession } from './session.js';

@@ -4,7 +4,8 @@
  * Each word is carried out for itself, and what fails does not stop the next; the status tells whether all went well. The
  * real tool takes a key that can only be read, or a folder, for no failure, and so does this.
  */
-import type { ApiError, SysctlInfo } from '../control/api.js';
+import type { ApiError } from '../control/api/answer.js';
+import type { SysctlInfo } from '../control/api/sysctl.js';
 import { ApiFailure } from '../control/client.js';
 import { cannot, Refusal, strerror } from './refusal.js';
 import { inSession, type Session } from './session.js';

@@ -4,7 +4,7 @@
  * copy of the address, which stands where a name would.
  */
 import { isIP } from 'node:net';
-import type { TracerouteMethod, TracerouteProbe, TracerouteRequest } from '../control/api.js';
+import type { TracerouteMethod, TracerouteProbe, TracerouteRequest } from '../control/api/traceroute.js';
 import { ApiFailure } from '../control/client.js';
 import { getopt } from './getopt.js';
 import { interrupted } from './ping.js';

@@ -1,6 +1,6 @@
 /*
  * What few flows have, beside the rows and under the same numbers. Nothing is reserved before the first write, and memory is used only
- * where something was written. Whoever reads asks a flow's KindFlag first; a released flow's words are zeroed by conntrack.
+ * where something was written. Whoever reads asks a flow's KindFlag first; a released flow's words are zeroed by extensions.ts.
  */
 import { sharedDoubles, sharedInts } from '../core/memory.js';
 import type { Flows } from './flows.js';

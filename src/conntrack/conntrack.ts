@@ -14,6 +14,10 @@
  *   none the packet is dropped (CONNTRACK_FULL), and the sweep's next round takes closing flows, too, while the namespace is 95 % full.
  * - A flow that ends while a packet of its is under way keeps its row until the next flow begins: numbers in arena.flow stay valid.
  *
+ * This file is a packet's way, and how flows begin and end. Beside it: flow-stores.ts reads and writes a flow's row by its number, extensions.ts has
+ * what few flows have, trackers.ts the protocols, sweep.ts takes what has expired, ctnetlink.ts lists and makes flows for user space, rehearsal.ts
+ * undoes what packets did that were only tried out.
+ *
  * Who may call: the engine's worker alone.
  */
 import { type Arena, CtInfo, type Frame, Gso, UNTRACKED, Vnet } from '../core/arena.js';
@@ -22,58 +26,32 @@ import { Family, Hook, Verdict } from '../core/hook.js';
 import { MAX_NAMESPACES, type Namespace } from '../core/links.js';
 import { sharedDoubles, sharedInts } from '../core/memory.js';
 import { Key, type Packet } from '../core/packet.js';
-import { finish, pseudo4, pseudo6 } from '../wire/checksum.js';
+import { finish } from '../wire/checksum.js';
 import { Icmp } from '../wire/icmp.js';
-import { Ipv6 } from '../wire/ipv6.js';
-import { rangeSum } from '../wire/span.js';
-import { Account, Aside } from './aside.js';
+import { transportSum } from './checksum.js';
+import { Ctnetlink } from './ctnetlink.js';
 import { Events } from './events.js';
 import { Expect, Expectations } from './expectations.js';
-import { FlowRow, writeDouble } from './flow-row.js';
+import { Extensions } from './extensions.js';
+import { FlowRow } from './flow-row.js';
+import { FlowStores, familyOf, writeTuples } from './flow-stores.js';
 import type { FlowTable } from './flow-table.js';
 import { FlowTable4 } from './flow-table4.js';
 import { FlowTable6 } from './flow-table6.js';
-import { Direction, Flow, type FlowNumber, Flows, type Found, KindFlag, Status } from './flows.js';
-import { GenericTracker } from './generic.js';
-import { GreTracker } from './gre.js';
+import { Direction, Flow, type FlowNumber, type Flows, type Found, KindFlag, Status } from './flows.js';
 import { IcmpTracker } from './icmp.js';
 import { Icmp6Tracker } from './icmp6.js';
 import { Rehearsal } from './rehearsal.js';
-import { SctpTracker } from './sctp.js';
 import { Sequences } from './sequences.js';
 import { CtSetting } from './settings.js';
-import { TcpTracker } from './tcp.js';
+import { CtStat } from './stats.js';
+import { Sweep } from './sweep.js';
 import { TcpState } from './tcp-states.js';
+import { Template, zoneFlags } from './template.js';
 import { defaultSettings, type TimeoutProfile } from './timeouts.js';
 import { CtEvent, CtVerdict, Inspected, type Tracker, type Tracking } from './tracker.js';
+import { makeTrackers } from './trackers.js';
 import { invertPorts, NOT_INVERTIBLE, Transport, Tuple } from './tuple.js';
-import { UdpTracker } from './udp.js';
-
-/** Counters of a namespace, as `conntrack -S` has them. */
-export const enum CtStat {
-  SHIFT = 4,
-  FOUND = 0,
-  INVALID = 1,
-  INSERT = 2,
-  INSERT_FAILED = 3,
-  DROP = 4,
-  EARLY_DROP = 5,
-  ERROR = 6,
-  SEARCH_RESTART = 7,
-  CLASH_RESOLVE = 8,
-  CHAIN_TOO_LONG = 9,
-  EXPECT_NEW = 10,
-}
-
-/** What the CT target says of a packet before conntrack sees it; 0: nothing. */
-export const enum Template {
-  ZONE_MASK = 0xffff,
-  /** The zone counts for original, and for reply tuples. */
-  ORIGINAL = 1 << 16,
-  REPLY = 1 << 17,
-  /** Helper that a new flow gets. */
-  HELPER_SHIFT = 20,
-}
 
 /** NAT's part in a flow's life. */
 export interface FlowWatcher {
@@ -93,19 +71,16 @@ export interface ConntrackParts {
   drop(frame: Frame, reason: DropReason): void;
 }
 
-/** Rows that `timers` looks at in one call, and how long a round through all takes at least, ms. */
-const SWEEP_ROWS = 2048;
-const ROUND_MS = 1000;
-const SHORTEST_PAUSE_MS = 10;
 /** Slots that `timers` moves while a table grows. */
 const STEP = 1024;
+/** Rows of a namespace that is gone, looked at in one go. */
+const FLUSH_ROWS = 2048;
 
 const DEFAULT_CAPACITY = 1 << 22;
 
-export class Conntrack implements Tracking {
+export class Conntrack extends FlowStores implements Tracking {
   readonly arena: Arena;
   /** By Family. */
-  readonly flows: readonly [Flows, Flows];
   readonly tables: readonly [FlowTable4, FlowTable6];
   readonly settings = sharedInts(MAX_NAMESPACES << CtSetting.SHIFT);
   /** Flows of each namespace, pending and expired ones included (nf_conntrack_count). */
@@ -117,18 +92,15 @@ export class Conntrack implements Tracking {
   readonly expectations: Expectations;
   readonly sequences = new Sequences();
   readonly events: Events;
+  readonly extensions: Extensions;
+  readonly ctnetlink: Ctnetlink;
+  readonly sweep: Sweep;
   watcher: FlowWatcher | undefined;
   /** The flow whose first packet is under way; 0 = none. */
   pending: FlowNumber = 0;
   /** What the pending flow has met (row of `expectations`), or 0. */
   pendingExpectation = 0;
 
-  private readonly account: readonly [Account, Account];
-  private readonly marks: readonly [Aside, Aside];
-  private readonly labels: readonly [Aside, Aside];
-  private readonly masters: readonly [Aside, Aside];
-  private readonly helpers: readonly [Aside, Aside];
-  private readonly starts: readonly [Aside, Aside];
   private readonly icmp: IcmpTracker;
   private readonly icmp6: Icmp6Tracker;
   private readonly $tuple = new Tuple();
@@ -136,10 +108,6 @@ export class Conntrack implements Tracking {
   /** A flow that is over, but whose number a packet under way may have. */
   private ended: FlowNumber = 0;
   private now = 0;
-  private readonly sweepAt = [1, 1];
-  private sweptAt = 0;
-  /** A namespace was full, and nothing could make room: the sweep takes more. */
-  private isPressed = false;
   /** While packets are tried out: what of theirs is to be put back. */
   private rehearsal: Rehearsal | undefined;
 
@@ -149,95 +117,28 @@ export class Conntrack implements Tracking {
     keys: Int32Array,
     options: ConntrackOptions = {},
   ) {
+    super(options.capacity ?? DEFAULT_CAPACITY);
     this.arena = parts.arena;
-    const capacity = options.capacity ?? DEFAULT_CAPACITY;
-    const flows4 = new Flows(false, capacity);
-    const flows6 = new Flows(true, capacity);
-    this.flows = [flows4, flows6];
-    this.tables = [new FlowTable4(flows4, keys), new FlowTable6(flows6, keys)];
+    this.tables = [new FlowTable4(this.flows[0], keys), new FlowTable6(this.flows[1], keys)];
     const row = defaultSettings(options.profile);
     for (let i = 0; i < MAX_NAMESPACES; i++) this.settings.set(row, i << CtSetting.SHIFT);
     this.expectations = new Expectations(this.settings, keys[2]);
-    this.account = [new Account(flows4), new Account(flows6)];
-    this.marks = [new Aside(flows4, 1), new Aside(flows6, 1)];
-    this.labels = [new Aside(flows4, 4), new Aside(flows6, 4)];
-    this.masters = [new Aside(flows4, 1), new Aside(flows6, 1)];
-    this.helpers = [new Aside(flows4, 1), new Aside(flows6, 1)];
-    this.starts = [new Aside(flows4, 1), new Aside(flows6, 1)];
-    this.events = new Events(FlowRow.WORDS, (flow, events, rows, at) => this.write(flow, this.now, rows, at, events));
+    this.extensions = new Extensions(this);
+    this.ctnetlink = new Ctnetlink(this);
+    this.sweep = new Sweep(this);
+    this.events = new Events(FlowRow.WORDS, (flow, events, rows, at) =>
+      this.ctnetlink.write(flow, this.now, rows, at, events),
+    );
     this.icmp = new IcmpTracker(this);
     this.icmp6 = new Icmp6Tracker(this);
-    this.trackers = this.makeTrackers();
+    this.trackers = makeTrackers(this, this.sequences, this.icmp, this.icmp6);
   }
 
-  private makeTrackers(): Tracker[] {
-    const trackers: Tracker[] = new Array(256).fill(new GenericTracker(this));
-    trackers[Transport.ICMP] = this.icmp;
-    trackers[Transport.ICMPV6] = this.icmp6;
-    trackers[Transport.TCP] = new TcpTracker(this, this.arena, this.sequences);
-    trackers[Transport.UDP] = new UdpTracker(this, false);
-    trackers[Transport.UDPLITE] = new UdpTracker(this, true);
-    trackers[Transport.GRE] = new GreTracker(this);
-    trackers[Transport.SCTP] = new SctpTracker(this);
-    return trackers;
-  }
-
-  // --- rows --------------------------------------------------------------------------------------
-
-  /** The store of a flow. */
-  storeOf(flow: FlowNumber): Flows {
-    return (flow & Flow.IPV6_BIT) === 0 ? this.flows[0] : this.flows[1];
-  }
-
-  /** Words of the store of a flow, and where its row starts in them. */
-  wordsOf(flow: FlowNumber): Int32Array {
-    return this.storeOf(flow).words;
-  }
-
-  at(flow: FlowNumber): number {
-    return Math.imul(flow & Flow.NUMBER_MASK, (flow & Flow.IPV6_BIT) === 0 ? Flow.WORDS4 : Flow.WORDS6);
-  }
-
-  word(flow: FlowNumber, word: number): number {
-    return this.wordsOf(flow)[this.at(flow) + word];
-  }
-
-  /** Status bits, without the zone. */
-  status(flow: FlowNumber): number {
-    return this.word(flow, Flow.STATUS) & Flow.STATUS_MASK;
-  }
-
-  addStatus(flow: FlowNumber, bits: number): void {
-    this.wordsOf(flow)[this.at(flow) + Flow.STATUS] |= bits;
-  }
-
-  protocolOf(flow: FlowNumber): number {
-    return this.word(flow, Flow.KIND) & 0xff;
-  }
-
-  namespaceOf(flow: FlowNumber): Namespace {
-    return (this.word(flow, Flow.KIND) >>> Flow.NAMESPACE_SHIFT) & Flow.NAMESPACE_MASK;
-  }
-
-  /** Whether a number is a flow's: it may be pending, or over and under way. */
-  isFlow(flow: FlowNumber): boolean {
-    return flow > 0 && this.word(flow, Flow.KIND) !== 0;
-  }
-
-  /** Copies a tuple of a flow. */
-  readTuple(flow: FlowNumber, direction: Direction, out: Tuple): void {
-    const store = this.storeOf(flow);
-    const from = store.tuple(this.at(flow), direction);
-    out.isIpv6 = store.isIpv6;
-    out.protocol = this.protocolOf(flow);
-    for (let i = 0; i < store.tupleWords; i++) out.words[i] = store.words[from + i];
-  }
+  // --- flows by tuple ----------------------------------------------------------------------------
 
   /** NAT: what the answers of the pending flow will have. */
   alterReply(flow: FlowNumber, tuple: Tuple): void {
-    const store = this.storeOf(flow);
-    const to = store.tuple(this.at(flow), Direction.REPLY);
-    for (let i = 0; i < store.tupleWords; i++) store.words[to + i] = tuple.words[i];
+    this.writeTuple(flow, Direction.REPLY, tuple);
   }
 
   /** Whether a tuple, as the reply of this flow, is another flow's. */
@@ -371,7 +272,7 @@ export class Conntrack implements Tracking {
       if (inner.words[addressWords + i] !== packet.key[Key.DESTINATION + i]) return false;
     }
     arena.flow[frame] = (found >>> 1) | (isIpv6 ? Flow.IPV6_BIT : 0);
-    if (this.rehearsal !== undefined) this.keep(arena.flow[frame]);
+    if (this.rehearsal !== undefined) this.rehearsal.keep(arena.flow[frame]);
     arena.flowInfo[frame] = (found & 1) === Direction.REPLY ? CtInfo.RELATED_REPLY : CtInfo.RELATED;
     return true;
   }
@@ -385,7 +286,7 @@ export class Conntrack implements Tracking {
         found === 0 ? this.begin(packet, key, template) : (found >>> 1) | this.tableOf(tuple.isIpv6).flows.bit;
       if (flow === NOT_BEGUN) return this.invalid(packet, CtStat.INVALID);
       if (flow === NO_ROOM) return this.drop(packet, DropReason.CONNTRACK_FULL);
-      if (this.rehearsal !== undefined && found !== 0) this.keep(flow);
+      if (this.rehearsal !== undefined && found !== 0) this.rehearsal.keep(flow);
       const verdict = this.track(packet, flow, found & 1);
       if (verdict === CtVerdict.ACCEPT) return Verdict.ACCEPT;
       if (found === 0) this.end(flow);
@@ -409,7 +310,7 @@ export class Conntrack implements Tracking {
     arena.flow[packet.frame] = flow;
     arena.flowInfo[packet.frame] = info;
     const isCounted = (words[at + Flow.KIND] & KindFlag.HAS_ACCOUNT) !== 0 && verdict === CtVerdict.ACCEPT;
-    if (isCounted) this.addAccount(flow, direction, 1, packet.length);
+    if (isCounted) this.extensions.addAccount(flow, direction, 1, packet.length);
     if (direction === Direction.REPLY && (words[at + Flow.STATUS] & Status.SEEN_REPLY) === 0) {
       words[at + Flow.STATUS] |= Status.SEEN_REPLY;
       this.event(flow, CtEvent.REPLY);
@@ -434,7 +335,7 @@ export class Conntrack implements Tracking {
     writeTuples(store, at, tuple, answer);
     this.pending = index | store.bit;
     this.meetExpectation(this.pending, key, template);
-    this.giveHelper(this.pending, template >>> Template.HELPER_SHIFT);
+    this.extensions.setHelper(this.pending, template >>> Template.HELPER_SHIFT);
     return this.pending;
   }
 
@@ -443,7 +344,7 @@ export class Conntrack implements Tracking {
     const max = this.settings[(namespace << CtSetting.SHIFT) + CtSetting.MAX];
     const isFull = max > 0 && this.count[namespace] >= max;
     if ((isFull || store.size >= store.capacity) && !this.makeRoom(namespace, tuple, key, template)) {
-      this.isPressed = true;
+      this.sweep.isPressed = true;
       return 0;
     }
     const index = store.allocate();
@@ -470,7 +371,7 @@ export class Conntrack implements Tracking {
   /** A flow that another has announced is RELATED, and has its mark. */
   private meetExpectation(flow: FlowNumber, key: number, template: number): void {
     this.pendingExpectation = 0;
-    const { expectations } = this;
+    const { expectations, extensions } = this;
     if (expectations.size === 0) return;
     const zone = template & Template.ZONE_MASK;
     const isTried = this.rehearsal !== undefined;
@@ -482,16 +383,10 @@ export class Conntrack implements Tracking {
     const master = expectations.rows[at + Expect.MASTER];
     this.pendingExpectation = met;
     this.addStatus(flow, Status.EXPECTED);
-    this.setAside(this.masters, flow, KindFlag.HAS_MASTER, 0, master);
-    if (this.mark(master) !== 0) this.setAside(this.marks, flow, KindFlag.HAS_MARK, 0, this.mark(master));
-    this.giveHelper(flow, expectations.rows[at + Expect.HELPER]);
+    extensions.setMaster(flow, master);
+    if (extensions.mark(master) !== 0) extensions.setMark(flow, extensions.mark(master));
+    extensions.setHelper(flow, expectations.rows[at + Expect.HELPER]);
     this.tally(this.namespaceOf(flow), CtStat.EXPECT_NEW);
-  }
-
-  private giveHelper(flow: FlowNumber, helper: number): void {
-    if (helper === 0) return;
-    this.addStatus(flow, Status.HELPER);
-    this.helpers[familyOf(flow)].set(flow & Flow.NUMBER_MASK, 0, helper);
   }
 
   /** INPUT and POSTROUTING: the packet has passed all; its new flow exists from now on. DROP: the frame is gone. */
@@ -518,14 +413,37 @@ export class Conntrack implements Tracking {
     if (this.isTaken(flow, this.$reply)) return false;
     this.hash(flow);
     words[at + Flow.STATUS] |= Status.CONFIRMED;
-    this.noteStart(flow);
+    this.extensions.noteStart(flow, this.now);
     this.pending = 0;
     const isRelated = (words[at + Flow.STATUS] & Status.EXPECTED) !== 0;
     this.event(flow, isRelated ? CtEvent.RELATED : CtEvent.NEW);
     return true;
   }
 
-  private hash(flow: FlowNumber): void {
+  /** A row for a flow made by hand, with its KIND, to be filled in and inserted at once; 0: one of its tuples is taken, -1: there is no room. */
+  reserve(namespace: Namespace, original: Tuple, reply: Tuple, template: number, now: number): FlowNumber {
+    this.now = now;
+    this.forgetPending();
+    const key = keyOf(namespace, original.protocol);
+    if (this.lookup(original, key, template) !== 0 || this.lookup(reply, key, template) !== 0) return 0;
+    const store = this.flows[original.isIpv6 ? 1 : 0];
+    const index = this.allocate(namespace, store, original, key, template);
+    if (index === 0) return NO_ROOM;
+    store.words[index * store.width + Flow.KIND] = key | zoneFlags(template) | this.accounting(namespace);
+    return index | store.bit;
+  }
+
+  /** A flow made by hand exists from now on. */
+  insert(flow: FlowNumber): void {
+    this.hash(flow);
+    this.extensions.noteStart(flow, this.now);
+    this.tally(this.namespaceOf(flow), CtStat.INSERT);
+    this.event(flow, CtEvent.NEW);
+    this.events.deliver();
+  }
+
+  /** Puts a flow's tuples into the hash table, and takes them out; nothing else of it changes. */
+  hash(flow: FlowNumber): void {
     const table = this.tables[familyOf(flow)];
     table.insert(flow & Flow.NUMBER_MASK, Direction.ORIGINAL);
     table.insert(flow & Flow.NUMBER_MASK, Direction.REPLY);
@@ -553,7 +471,7 @@ export class Conntrack implements Tracking {
   }
 
   /** The flow is over, and no packet is under way that has its number. */
-  private end(flow: FlowNumber): void {
+  end(flow: FlowNumber): void {
     if (flow === this.ended || this.hides(flow)) return;
     if (flow === this.pending) this.pending = 0;
     this.leave(flow);
@@ -576,7 +494,7 @@ export class Conntrack implements Tracking {
     this.count[(kind >>> Flow.NAMESPACE_SHIFT) & Flow.NAMESPACE_MASK]--;
   }
 
-  private unhash(flow: FlowNumber): void {
+  unhash(flow: FlowNumber): void {
     const table = this.tables[familyOf(flow)];
     table.remove(flow & Flow.NUMBER_MASK, Direction.ORIGINAL);
     table.remove(flow & Flow.NUMBER_MASK, Direction.REPLY);
@@ -584,87 +502,51 @@ export class Conntrack implements Tracking {
   }
 
   private release(flow: FlowNumber): void {
-    const family = familyOf(flow);
-    const index = flow & Flow.NUMBER_MASK;
-    const kind = this.word(flow, Flow.KIND);
-    if ((kind & KindFlag.HAS_ACCOUNT) !== 0) this.account[family].clear(index);
-    if ((kind & KindFlag.HAS_MARK) !== 0) this.marks[family].clear(index);
-    if ((kind & KindFlag.HAS_LABELS) !== 0) this.labels[family].clear(index);
-    this.flows[family].release(index);
+    this.extensions.clear(flow);
+    this.storeOf(flow).release(flow & Flow.NUMBER_MASK);
   }
 
-  // --- what few flows have -----------------------------------------------------------------------
-
-  private setAside(asides: readonly [Aside, Aside], flow: FlowNumber, flag: number, word: number, value: number): void {
-    asides[familyOf(flow)].set(flow & Flow.NUMBER_MASK, word, value);
-    this.wordsOf(flow)[this.at(flow) + Flow.KIND] |= flag;
+  /** Ends a flow; false: the number is none of a flow that is in the table. */
+  delete(flow: FlowNumber, now: number): boolean {
+    this.now = now;
+    if (!this.isFlow(flow) || (this.word(flow, Flow.KIND) & KindFlag.HASHED) === 0) return false;
+    this.end(flow);
+    return true;
   }
 
-  mark(flow: FlowNumber): number {
-    if ((this.word(flow, Flow.KIND) & KindFlag.HAS_MARK) === 0) return 0;
-    return this.marks[familyOf(flow)].get(flow & Flow.NUMBER_MASK);
+  /** The namespace is gone, and its flows at once; its number begins anew with default settings. */
+  forgetNamespace(namespace: Namespace, now: number, profile: TimeoutProfile = 'linux'): void {
+    this.forgetPending();
+    for (let cursor = 0; this.count[namespace] !== 0; ) {
+      cursor = this.ctnetlink.flush(namespace, cursor, FLUSH_ROWS, now);
+      if (cursor === 0) break;
+    }
+    this.expectations.sweep(now, namespace);
+    this.settings.set(defaultSettings(profile), namespace << CtSetting.SHIFT);
+    this.stats.fill(0, namespace << CtStat.SHIFT, (namespace + 1) << CtStat.SHIFT);
   }
+
+  /** Gives back rows of flows that have expired, a bounded number. Answers after how many ms it wants to be called; -1: no need. */
+  timers(now: number): number {
+    this.now = now;
+    // No packet is under way here.
+    this.forgetPending();
+    for (const table of this.tables) if (table.isMoving) table.step(STEP);
+    return this.sweep.timers(now);
+  }
+
+  // --- changes that listeners hear of ------------------------------------------------------------
 
   setMark(flow: FlowNumber, mark: number): void {
-    if (this.mark(flow) === mark) return;
-    this.setAside(this.marks, flow, KindFlag.HAS_MARK, 0, mark);
+    if (this.extensions.mark(flow) === mark) return;
+    this.extensions.setMark(flow, mark);
     this.event(flow, CtEvent.MARK);
   }
 
-  /** 32 of the 128 label bits. */
-  label(flow: FlowNumber, word: number): number {
-    if ((this.word(flow, Flow.KIND) & KindFlag.HAS_LABELS) === 0) return 0;
-    return this.labels[familyOf(flow)].get(flow & Flow.NUMBER_MASK, word);
-  }
-
   setLabel(flow: FlowNumber, word: number, bits: number): void {
-    if (this.label(flow, word) === bits) return;
-    this.setAside(this.labels, flow, KindFlag.HAS_LABELS, word, bits);
+    if (this.extensions.label(flow, word) === bits) return;
+    this.extensions.setLabel(flow, word, bits);
     this.event(flow, CtEvent.LABEL);
-  }
-
-  /** The flow that announced this one; 0: none did, or it is over. */
-  masterOf(flow: FlowNumber): FlowNumber {
-    if ((this.word(flow, Flow.KIND) & KindFlag.HAS_MASTER) === 0) return 0;
-    const master = this.masters[familyOf(flow)].get(flow & Flow.NUMBER_MASK);
-    return this.isFlow(master) ? master : 0;
-  }
-
-  /** Helper of a flow (flow-row.ts). */
-  helperOf(flow: FlowNumber): number {
-    if ((this.word(flow, Flow.STATUS) & Status.HELPER) === 0) return 0;
-    return this.helpers[familyOf(flow)].get(flow & Flow.NUMBER_MASK);
-  }
-
-  setHelper(flow: FlowNumber, helper: number): void {
-    this.giveHelper(flow, helper);
-    this.event(flow, CtEvent.HELPER);
-  }
-
-  /** When a flow began, ms of `now`; 0: nobody noted it. */
-  startOf(flow: FlowNumber): number {
-    if ((this.word(flow, Flow.KIND) & KindFlag.HAS_TIMESTAMP) === 0) return 0;
-    return this.starts[familyOf(flow)].get(flow & Flow.NUMBER_MASK);
-  }
-
-  private noteStart(flow: FlowNumber): void {
-    if ((this.word(flow, Flow.KIND) & KindFlag.HAS_TIMESTAMP) === 0) return;
-    this.starts[familyOf(flow)].set(flow & Flow.NUMBER_MASK, 0, this.now);
-  }
-
-  /** Counts packets of a flow that has KindFlag.HAS_ACCOUNT. */
-  addAccount(flow: FlowNumber, direction: number, packets: number, bytes: number): void {
-    this.account[familyOf(flow)].add(flow & Flow.NUMBER_MASK, direction, packets, bytes);
-  }
-
-  packets(flow: FlowNumber, direction: number): number {
-    if ((this.word(flow, Flow.KIND) & KindFlag.HAS_ACCOUNT) === 0) return 0;
-    return this.account[familyOf(flow)].packets(flow & Flow.NUMBER_MASK, direction);
-  }
-
-  bytes(flow: FlowNumber, direction: number): number {
-    if ((this.word(flow, Flow.KIND) & KindFlag.HAS_ACCOUNT) === 0) return 0;
-    return this.account[familyOf(flow)].bytes(flow & Flow.NUMBER_MASK, direction);
   }
 
   // --- packets that are tried out ----------------------------------------------------------------
@@ -672,9 +554,7 @@ export class Conntrack implements Tracking {
   /** From here on packets of a namespace only seem to come: `endRehearsal` leaves flows and statistics as they were. */
   rehearse(namespace: Namespace): void {
     this.forgetPending();
-    const row = namespace << CtStat.SHIFT;
-    const stats = this.stats.slice(row, row + (1 << CtStat.SHIFT));
-    this.rehearsal = new Rehearsal(namespace, stats, this.isPressed);
+    this.rehearsal = new Rehearsal(this, namespace);
   }
 
   endRehearsal(): void {
@@ -683,9 +563,7 @@ export class Conntrack implements Tracking {
     this.forgetPending();
     this.pendingExpectation = 0;
     this.rehearsal = undefined;
-    this.isPressed = rehearsal.isPressed;
-    this.stats.set(rehearsal.stats, rehearsal.namespace << CtStat.SHIFT);
-    for (const flow of rehearsal.kept.keys()) this.putBack(flow, rehearsal);
+    rehearsal.putBack();
   }
 
   /** Whether the packet's new flow would not be entered, as it has another's tuple. */
@@ -696,45 +574,8 @@ export class Conntrack implements Tracking {
     return this.isTaken(flow, this.$reply);
   }
 
-  private keep(flow: FlowNumber): void {
-    if (this.rehearsal === undefined || this.rehearsal.kept.has(flow)) return;
-    const store = this.storeOf(flow);
-    const at = this.at(flow);
-    this.rehearsal.kept.set(flow, {
-      row: store.words.slice(at, at + store.width),
-      mark: this.mark(flow),
-      labels: [0, 1, 2, 3].map((word) => this.label(flow, word)),
-      counts: [0, 1].map((direction) => [this.packets(flow, direction), this.bytes(flow, direction)]),
-    });
-  }
-
-  /** In a rehearsal a flow that ends is only out of sight. */
   private hides(flow: FlowNumber): boolean {
-    const { rehearsal } = this;
-    if (rehearsal === undefined) return false;
-    if (rehearsal.hidden.has(flow)) return true;
-    if ((this.word(flow, Flow.KIND) & KindFlag.HASHED) === 0) return false;
-    this.keep(flow);
-    this.unhash(flow);
-    rehearsal.hidden.add(flow);
-    return true;
-  }
-
-  private putBack(flow: FlowNumber, { kept, hidden }: Rehearsal): void {
-    const was = kept.get(flow);
-    if (was === undefined) return;
-    const family = familyOf(flow);
-    const index = flow & Flow.NUMBER_MASK;
-    was.counts.forEach(([packets, bytes], direction) => {
-      const more = this.packets(flow, direction) - packets;
-      if (more !== 0) this.addAccount(flow, direction, -more, bytes - this.bytes(flow, direction));
-    });
-    if (this.mark(flow) !== was.mark) this.marks[family].set(index, 0, was.mark);
-    was.labels.forEach((bits, word) => {
-      if (this.label(flow, word) !== bits) this.labels[family].set(index, word, bits);
-    });
-    this.wordsOf(flow).set(was.row, this.at(flow));
-    if (hidden.has(flow)) this.hash(flow);
+    return this.rehearsal?.hides(flow) ?? false;
   }
 
   // --- for the trackers --------------------------------------------------------------------------
@@ -753,222 +594,9 @@ export class Conntrack implements Tracking {
     if ((word & (Vnet.NEEDS_CSUM | Vnet.DATA_VALID)) !== 0 || word >>> 8 !== Gso.NONE) return true;
     const position = packet.transport - arena.offset[packet.frame];
     if (position + length > arena.length[packet.frame]) return false;
-    return (
-      finish(pseudo(packet, arena.bytes, protocol, length) + rangeSum(arena, packet.frame, position, length)) === 0
-    );
-  }
-
-  // --- time --------------------------------------------------------------------------------------
-
-  /** Gives back rows of flows that have expired, a bounded number. Answers after how many ms it wants to be called; -1: no need. */
-  timers(now: number): number {
-    this.now = now;
-    // No packet is under way here.
-    this.forgetPending();
-    for (const table of this.tables) if (table.isMoving) table.step(STEP);
-    const rows = this.flows[0].end + this.flows[1].end - 2;
-    if (this.flows[0].size + this.flows[1].size + this.expectations.size === 0) return -1;
-    const pause = Math.max(SHORTEST_PAUSE_MS, Math.min(ROUND_MS, Math.floor((ROUND_MS * SWEEP_ROWS) / (rows + 1))));
-    const left = (this.sweptAt + pause - now) | 0;
-    if (left > 0 && left <= pause) return left;
-    this.sweptAt = now;
-    if (this.expectations.size !== 0) this.expectations.sweep(now);
-    const budget = this.sweep(0, SWEEP_ROWS);
-    if (budget > 0) this.sweep(1, budget);
-    // A round is over.
-    if (this.sweepAt[0] === 1 && this.sweepAt[1] === 1) this.isPressed = false;
-    return pause;
-  }
-
-  /** Looks at the next rows of a family, to the end of them at most; answers how many of `budget` are left. */
-  private sweep(family: number, budget: number): number {
-    const store = this.flows[family];
-    const from = this.sweepAt[family] < store.end ? this.sweepAt[family] : 1;
-    const to = Math.min(store.end, from + budget);
-    for (let index = from; index < to; index++) {
-      const at = index * store.width;
-      if ((store.words[at + Flow.KIND] & KindFlag.HASHED) !== 0 && this.isOver(store, at)) this.end(index | store.bit);
-    }
-    this.sweepAt[family] = to >= store.end ? 1 : to;
-    return budget - (to - from);
-  }
-
-  private isOver(store: Flows, at: number): boolean {
-    if (((store.words[at + Flow.EXPIRES] - this.now) | 0) <= 0) return true;
-    return this.isPressed && this.givesWay(store, at);
-  }
-
-  /** Where a namespace is nearly full: what is not assured, or closing. */
-  private givesWay(store: Flows, at: number): boolean {
-    const kind = store.words[at + Flow.KIND];
-    const namespace = (kind >>> Flow.NAMESPACE_SHIFT) & Flow.NAMESPACE_MASK;
-    const max = this.settings[(namespace << CtSetting.SHIFT) + CtSetting.MAX];
-    if (max === 0 || this.count[namespace] < Math.floor(max / 100) * 95) return false;
-    const isAssured = (store.words[at + Flow.STATUS] & Status.ASSURED) !== 0;
-    return !isAssured || (this.trackers[kind & 0xff].canDropEarly?.(store.words, at) ?? false);
-  }
-
-  // --- control -----------------------------------------------------------------------------------
-
-  /** Ends a flow; false: the number is none of a flow that is in the table. */
-  delete(flow: FlowNumber, now: number): boolean {
-    this.now = now;
-    if (!this.isFlow(flow) || (this.word(flow, Flow.KIND) & KindFlag.HASHED) === 0) return false;
-    this.end(flow);
-    return true;
-  }
-
-  /**
-   * Ends the flows of a namespace, looking at no more than `budget` rows behind `cursor` (0 to begin). Answers the cursor for the next call; 0: done.
-   */
-  flush(namespace: Namespace, cursor: number, budget: number, now: number): number {
-    this.now = now;
-    const store = this.storeOf(cursor);
-    const from = (cursor & Flow.NUMBER_MASK) + 1;
-    const to = Math.min(store.end, from + budget);
-    for (let index = from; index < to; index++) {
-      if (this.isOf(store, index, namespace)) this.end(index | store.bit);
-    }
-    return nextCursor(store, to);
-  }
-
-  private isOf(store: Flows, index: number, namespace: Namespace): boolean {
-    const kind = store.words[index * store.width + Flow.KIND];
-    const isOfNamespace = ((kind >>> Flow.NAMESPACE_SHIFT) & Flow.NAMESPACE_MASK) === namespace;
-    return isOfNamespace && (kind & KindFlag.HASHED) !== 0;
-  }
-
-  /** The namespace is gone, and its flows at once; its number begins anew with default settings. */
-  forgetNamespace(namespace: Namespace, now: number, profile: TimeoutProfile = 'linux'): void {
-    this.forgetPending();
-    for (let cursor = 0; this.count[namespace] !== 0; ) {
-      cursor = this.flush(namespace, cursor, SWEEP_ROWS, now);
-      if (cursor === 0) break;
-    }
-    this.expectations.sweep(now, namespace);
-    this.settings.set(defaultSettings(profile), namespace << CtSetting.SHIFT);
-    this.stats.fill(0, namespace << CtStat.SHIFT, (namespace + 1) << CtStat.SHIFT);
-  }
-
-  /**
-   * Writes rows (FlowRow) of a namespace's flows behind `cursor` (0 to begin) to `out`, as many as it holds, looking at no more than
-   * `budget` rows. Sets `pageRows`; answers the cursor for the next call; 0: that was all.
-   */
-  page(namespace: Namespace, cursor: number, budget: number, now: number, out: Int32Array): number {
-    const store = this.storeOf(cursor);
-    const room = Math.floor(out.length / FlowRow.WORDS);
-    const from = (cursor & Flow.NUMBER_MASK) + 1;
-    const to = Math.min(store.end, from + budget);
-    this.pageRows = 0;
-    for (let index = from; index < to; index++) {
-      if (!this.isOf(store, index, namespace)) continue;
-      if (((store.words[index * store.width + Flow.EXPIRES] - now) | 0) <= 0) continue;
-      if (this.pageRows === room) return (index - 1) | store.bit;
-      this.write(index | store.bit, now, out, this.pageRows++ * FlowRow.WORDS, 0);
-    }
-    return nextCursor(store, to);
-  }
-
-  /** Rows that the last `page` has written. */
-  pageRows = 0;
-
-  /** Writes a flow's row. */
-  write(flow: FlowNumber, now: number, out: Int32Array, to: number, events = 0): void {
-    const store = this.storeOf(flow);
-    const at = this.at(flow);
-    out[to + FlowRow.NUMBER] = flow;
-    out[to + FlowRow.STATUS] = store.words[at + Flow.STATUS];
-    out[to + FlowRow.KIND] = store.words[at + Flow.KIND];
-    out[to + FlowRow.STATE] = store.words[at + Flow.STATE] & Flow.STATE_MASK;
-    out[to + FlowRow.LEFT] = (store.words[at + Flow.EXPIRES] - now) | 0;
-    out[to + FlowRow.MARK] = this.mark(flow);
-    out[to + FlowRow.AT] = now;
-    out[to + FlowRow.START] = this.startOf(flow);
-    out[to + FlowRow.HELPER] = this.helperOf(flow);
-    out[to + FlowRow.EVENTS] = events;
-    for (let i = 0; i < 4; i++) out[to + FlowRow.LABELS + i] = this.label(flow, i);
-    const isSctp = (store.words[at + Flow.KIND] & 0xff) === Transport.SCTP;
-    for (let i = 0; i < 2; i++) out[to + FlowRow.TAG + i] = isSctp ? store.words[at + SCTP_TAG + i] : 0;
-    for (let direction = 0; direction < 2; direction++) this.writeDirection(flow, store, at, direction, out, to);
-  }
-
-  private writeDirection(flow: number, store: Flows, at: number, direction: number, out: Int32Array, to: number): void {
-    const from = store.tuple(at, direction);
-    const start = to + (direction === Direction.ORIGINAL ? FlowRow.ORIGINAL : FlowRow.REPLY);
-    for (let i = 0; i < 9; i++) out[start + i] = 0;
-    for (let i = 0; i < store.addressWords; i++) {
-      out[start + i] = store.words[from + i];
-      out[start + 4 + i] = store.words[from + store.addressWords + i];
-    }
-    out[start + 8] = store.words[from + 2 * store.addressWords];
-    const counters = to + (direction === Direction.ORIGINAL ? FlowRow.PACKETS : FlowRow.PACKETS_REPLY);
-    writeDouble(out, counters, this.packets(flow, direction));
-    writeDouble(out, counters + 2, this.bytes(flow, direction));
-  }
-
-  /**
-   * Makes a flow by hand (conntrack -I) from a row (FlowRow): its tuples, KIND (protocol, namespace, zone's directions), STATUS (and zone), STATE,
-   * LEFT, MARK, LABELS, HELPER; of NUMBER the IPV6_BIT. Answers its number; 0: a tuple of it is taken, -1: there is no room.
-   */
-  create(row: Int32Array, now: number): FlowNumber {
-    this.now = now;
-    this.forgetPending();
-    const isIpv6 = (row[FlowRow.NUMBER] & Flow.IPV6_BIT) !== 0;
-    const store = this.flows[isIpv6 ? 1 : 0];
-    const kind = row[FlowRow.KIND];
-    const namespace = (kind >>> Flow.NAMESPACE_SHIFT) & Flow.NAMESPACE_MASK;
-    const tuple = this.$tuple;
-    readRowTuple(row, FlowRow.ORIGINAL, isIpv6, kind & 0xff, tuple);
-    readRowTuple(row, FlowRow.REPLY, isIpv6, kind & 0xff, this.$reply);
-    const key = keyOf(namespace, kind & 0xff);
-    const zones = kind & (KindFlag.ZONE_ORIGINAL | KindFlag.ZONE_REPLY);
-    const template = (row[FlowRow.STATUS] >>> Flow.ZONE_SHIFT) | (zones >>> 3);
-    if (this.lookup(tuple, key, template) !== 0 || this.lookup(this.$reply, key, template) !== 0) return 0;
-    const index = this.allocate(namespace, store, tuple, key, template);
-    if (index === 0) return -1;
-    this.fill(index | store.bit, row, key | zones | this.accounting(namespace));
-    return index | store.bit;
-  }
-
-  /** Fills in a fresh row from one of control's, whose tuples are in $tuple and $reply, and hashes it. */
-  private fill(flow: FlowNumber, row: Int32Array, kind: number): void {
-    const store = this.storeOf(flow);
-    const at = this.at(flow);
-    const { words } = store;
-    const kept = Status.SEEN_REPLY | Status.ASSURED | Status.FIXED_TIMEOUT | Status.NAT_MASK | Status.NAT_DONE_MASK;
-    words[at + Flow.STATUS] = (row[FlowRow.STATUS] & (kept | ~Flow.STATUS_MASK)) | Status.CONFIRMED;
-    words[at + Flow.KIND] = kind;
-    words[at + Flow.EXPIRES] = (this.now + row[FlowRow.LEFT]) | 0;
-    writeTuples(store, at, this.$tuple, 0);
-    this.alterReply(flow, this.$reply);
-    if (row[FlowRow.MARK] !== 0) this.setAside(this.marks, flow, KindFlag.HAS_MARK, 0, row[FlowRow.MARK]);
-    for (let i = 0; i < 4; i++) {
-      const bits = row[FlowRow.LABELS + i];
-      if (bits !== 0) this.setAside(this.labels, flow, KindFlag.HAS_LABELS, i, bits);
-    }
-    this.giveHelper(flow, row[FlowRow.HELPER]);
-    this.trackers[kind & 0xff].adopt?.(words, at, row[FlowRow.STATE] & Flow.STATE_MASK);
-    if ((kind & 0xff) === Transport.SCTP) words.set(row.subarray(FlowRow.TAG, FlowRow.TAG + 2), at + SCTP_TAG);
-    this.hash(flow);
-    this.noteStart(flow);
-    this.tally((kind >>> Flow.NAMESPACE_SHIFT) & Flow.NAMESPACE_MASK, CtStat.INSERT);
-    this.event(flow, CtEvent.NEW);
-    this.events.deliver();
-  }
-
-  /** Control: the flow expires in `ms` from now. */
-  setTimeout(flow: FlowNumber, ms: number, now: number): void {
-    this.wordsOf(flow)[this.at(flow) + Flow.EXPIRES] = (now + ms) | 0;
-  }
-
-  /** Control: status bits that may be set by hand are set; none is taken away. */
-  setStatus(flow: FlowNumber, bits: number): void {
-    this.addStatus(flow, bits & (Status.SEEN_REPLY | Status.ASSURED | Status.FIXED_TIMEOUT));
+    return finish(transportSum(arena, packet, protocol, position, length)) === 0;
   }
 }
-
-/** Where an SCTP flow has its two tags (sctp.ts). */
-const SCTP_TAG = 1;
 
 /** What `begin` answers where there is no flow. */
 const NOT_BEGUN = 0;
@@ -976,15 +604,6 @@ const NO_ROOM = -1;
 
 function keyOf(namespace: Namespace, protocol: number): number {
   return protocol | (namespace << Flow.NAMESPACE_SHIFT) | Flow.KEY_FLAG;
-}
-
-function familyOf(flow: FlowNumber): 0 | 1 {
-  return (flow & Flow.IPV6_BIT) === 0 ? 0 : 1;
-}
-
-/** KindFlag.ZONE_*, of a template. */
-function zoneFlags(template: number): number {
-  return (template & (Template.ORIGINAL | Template.REPLY)) << 3;
 }
 
 function infoOf(status: number, direction: number): CtInfo {
@@ -995,42 +614,4 @@ function infoOf(status: number, direction: number): CtInfo {
 
 function isOriginal(info: CtInfo): boolean {
   return info <= CtInfo.NEW;
-}
-
-/** A tuple, and its inverse. */
-function writeTuples(store: Flows, at: number, tuple: Tuple, answer: number): void {
-  const { words, addressWords } = store;
-  const original = store.tuple(at, Direction.ORIGINAL);
-  const reply = store.tuple(at, Direction.REPLY);
-  for (let i = 0; i < addressWords; i++) {
-    words[original + i] = tuple.words[i];
-    words[original + addressWords + i] = tuple.words[addressWords + i];
-    words[reply + i] = tuple.words[addressWords + i];
-    words[reply + addressWords + i] = tuple.words[i];
-  }
-  words[original + 2 * addressWords] = tuple.ports;
-  words[reply + 2 * addressWords] = answer;
-}
-
-function readRowTuple(row: Int32Array, at: number, isIpv6: boolean, protocol: number, out: Tuple): void {
-  out.isIpv6 = isIpv6;
-  out.protocol = protocol;
-  const { addressWords } = out;
-  for (let i = 0; i < addressWords; i++) {
-    out.words[i] = row[at + i];
-    out.words[addressWords + i] = row[at + 4 + i];
-  }
-  out.ports = row[at + 8];
-}
-
-/** Where the next page begins: rows from `to` on, then those of IPv6; 0: there are no more. */
-function nextCursor(store: Flows, to: number): number {
-  if (to < store.end) return (to - 1) | store.bit;
-  return store.isIpv6 ? 0 : Flow.IPV6_BIT;
-}
-
-function pseudo(packet: Packet, bytes: Uint8Array, protocol: number, length: number): number {
-  if (protocol === Transport.ICMP) return 0;
-  if (packet.family === Family.IPV6) return pseudo6(bytes, packet.network + Ipv6.SOURCE, protocol, length);
-  return pseudo4(packet.key[Key.SOURCE], packet.key[Key.DESTINATION], protocol, length);
 }

@@ -3,7 +3,7 @@
  */
 import { LinkFlag } from '../core/links.js';
 import { PORT_DEFAULTS, PortState } from '../datapath.js';
-import type { BridgeOptions, BridgePortOptions } from './api.js';
+import type { BridgeOptions, BridgePortOptions } from './api/bridge.js';
 import type { Call } from './engine-thread.js';
 import { BRIDGE_DEFAULTS, type BridgeSettings, type Link, type PortSettings } from './link.js';
 import { refuse } from './link-checks.js';

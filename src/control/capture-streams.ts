@@ -3,7 +3,8 @@
  */
 
 import { parse } from '../wire/filter.js';
-import type { CaptureInfo, Request } from './api.js';
+import type { CaptureInfo } from './api/capture.js';
+import type { Request } from './api/request.js';
 import type { CapturedFrame, CapturedFrames } from './captures.js';
 import type { EngineThread } from './engine-thread.js';
 import type { Network } from './network.js';

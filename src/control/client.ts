@@ -1,12 +1,14 @@
 /*
- * The thin client: JSON lines over the daemon's control socket (see api.ts).
+ * The thin client: JSON lines over the daemon's control socket (see api/request.ts).
  *
  * Requests are pipelined: `request` writes at once and answers are matched by id, so a batch of
  * thousands costs one round trip. Requests made in one turn of the event loop leave in one write.
  * Loads nothing but node:net: a command must start within milliseconds.
  */
 import { connect as connectSocket, type Socket } from 'node:net';
-import type { Answer, ApiError, CaptureInfo, Envelope, Request } from './api.js';
+import type { Answer, ApiError } from './api/answer.js';
+import type { CaptureInfo } from './api/capture.js';
+import type { Envelope, Request } from './api/request.js';
 
 /** The daemon's "no", with the kernel's errno and the sentence for the user. */
 export class ApiFailure extends Error {

@@ -33,7 +33,7 @@
  *
  * Importing this loads the YAML and schema libraries (0.2 s): do so when a configuration is asked for.
  *
- *   text ── source (YAML, lines) ── schema, wording ── checks ──► Config ──► plan ──► requests of api.ts
+ *   text ── source (YAML, lines) ── schema, wording ── checks ──► Config ──► plan ──► requests of api/
  *                                                   state of the network ──► Config ──► text
  */
 import { readFileSync } from 'node:fs';

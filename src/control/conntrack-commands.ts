@@ -4,11 +4,13 @@
  * A row names its flow: its number is used again when the flow is over, so whoever changes or deletes one compares tuples first. No call looks
  * at more than BUDGET rows of the table or writes more than PAGE; the rest comes with the next call.
  */
-import { type Conntrack, CtStat, Template } from '../conntrack/conntrack.js';
+import type { Conntrack } from '../conntrack/conntrack.js';
 import { Expect } from '../conntrack/expectations.js';
 import { FlowRow } from '../conntrack/flow-row.js';
 import { Direction, Flow, type FlowNumber, KindFlag, Status } from '../conntrack/flows.js';
 import { CtSetting } from '../conntrack/settings.js';
+import { CtStat } from '../conntrack/stats.js';
+import { Template } from '../conntrack/template.js';
 import { CtEvent } from '../conntrack/tracker.js';
 import { Transport, Tuple } from '../conntrack/tuple.js';
 import type { Namespace } from '../core/links.js';
@@ -79,8 +81,8 @@ export class FlowCommands {
 
   page(namespace: Namespace, cursor: number, now: number): FlowPage {
     const rows = new Int32Array(PAGE * FlowRow.WORDS);
-    const next = this.conntrack.page(namespace, cursor, BUDGET, now, rows);
-    return { rows: rows.slice(0, this.conntrack.pageRows * FlowRow.WORDS), next };
+    const next = this.conntrack.ctnetlink.page(namespace, cursor, BUDGET, now, rows);
+    return { rows: rows.slice(0, this.conntrack.ctnetlink.pageRows * FlowRow.WORDS), next };
   }
 
   /** The flow that has a tuple: that of a row at ORIGINAL, with its namespace, protocol and zone. */
@@ -88,7 +90,7 @@ export class FlowCommands {
     const flow = this.find(wanted, now);
     if (flow === 0) return undefined;
     const row = new Int32Array(FlowRow.WORDS);
-    this.conntrack.write(flow, now, row, 0);
+    this.conntrack.ctnetlink.write(flow, now, row, 0);
     return row;
   }
 
@@ -121,7 +123,7 @@ export class FlowCommands {
     const at = number << Expect.SHIFT;
     row.set(expectations.rows.subarray(at, at + Expect.WORDS));
     row[Expect.EXPIRES] = expectations.left(number, now);
-    this.conntrack.write(row[Expect.MASTER], now, this.$row, 0);
+    this.conntrack.ctnetlink.write(row[Expect.MASTER], now, this.$row, 0);
     row.set(this.$row.subarray(FlowRow.ORIGINAL, FlowRow.REPLY), ExpectationRow.MASTER);
     row[ExpectationRow.MASTER_KIND] = this.$row[FlowRow.KIND];
     return row;
@@ -157,7 +159,7 @@ export class FlowCommands {
   /** Ends all flows of a namespace, of one family (4, 6) or of both (0). Answers the cursor for the next call, 0: done. */
   flush(namespace: Namespace, family: number, cursor: number, now: number, origin: number): number {
     const from = cursor === 0 && family === 6 ? Flow.IPV6_BIT : cursor;
-    const next = this.by(origin, () => this.conntrack.flush(namespace, from, BUDGET, now));
+    const next = this.by(origin, () => this.conntrack.ctnetlink.flush(namespace, from, BUDGET, now));
     return family === 4 && (next & Flow.IPV6_BIT) !== 0 ? 0 : next;
   }
 
@@ -168,15 +170,16 @@ export class FlowCommands {
 
   private zeroFlow(flow: FlowNumber): boolean {
     const { conntrack } = this;
+    const { extensions } = conntrack;
     if ((conntrack.word(flow, Flow.KIND) & KindFlag.HAS_ACCOUNT) === 0) return false;
     for (const direction of [Direction.ORIGINAL, Direction.REPLY]) {
-      conntrack.addAccount(flow, direction, -conntrack.packets(flow, direction), -conntrack.bytes(flow, direction));
+      extensions.addAccount(flow, direction, -extensions.packets(flow, direction), -extensions.bytes(flow, direction));
     }
     return true;
   }
 
   create(row: Int32Array, now: number, origin: number): FlowFailure | 'created' {
-    const flow = this.by(origin, () => this.conntrack.create(row, now));
+    const flow = this.by(origin, () => this.conntrack.ctnetlink.create(row, now));
     if (flow === 0) return 'EEXIST';
     return flow < 0 ? 'ENOMEM' : 'created';
   }
@@ -207,7 +210,7 @@ export class FlowCommands {
     if (change.timeoutMs !== undefined && (this.conntrack.status(flow) & Status.FIXED_TIMEOUT) !== 0) return 'EPERM';
     this.apply(flow, change, now);
     const changed = new Int32Array(FlowRow.WORDS);
-    this.conntrack.write(flow, now, changed, 0);
+    this.conntrack.ctnetlink.write(flow, now, changed, 0);
     return changed;
   }
 
@@ -215,8 +218,9 @@ export class FlowCommands {
     const { conntrack } = this;
     const { mark, timeoutMs, status, state, addLabels, removeLabels } = change;
     const left = (conntrack.word(flow, Flow.EXPIRES) - now) | 0;
+    const known = conntrack.extensions.mark(flow);
     return (
-      (mark !== undefined && markOf(conntrack.mark(flow), mark) !== conntrack.mark(flow)) ||
+      (mark !== undefined && markOf(known, mark) !== known) ||
       (timeoutMs !== undefined && Math.trunc(timeoutMs / 1000) !== Math.trunc(left / 1000)) ||
       (status !== undefined && (conntrack.status(flow) & status) !== status) ||
       (state !== undefined && hasStates(conntrack.protocolOf(flow)) && state !== this.stateOf(flow)) ||
@@ -231,17 +235,18 @@ export class FlowCommands {
 
   private apply(flow: FlowNumber, change: FlowChange, now: number): void {
     const { conntrack } = this;
+    const { ctnetlink, extensions } = conntrack;
     const { mark, timeoutMs, status, state, addLabels, removeLabels } = change;
-    if (mark !== undefined) conntrack.setMark(flow, markOf(conntrack.mark(flow), mark));
-    if (timeoutMs !== undefined) conntrack.setTimeout(flow, timeoutMs, now);
-    if (status !== undefined) conntrack.setStatus(flow, status);
+    if (mark !== undefined) conntrack.setMark(flow, markOf(extensions.mark(flow), mark));
+    if (timeoutMs !== undefined) ctnetlink.setTimeout(flow, timeoutMs, now);
+    if (status !== undefined) ctnetlink.setStatus(flow, status);
     if (state !== undefined && hasStates(conntrack.protocolOf(flow))) {
       const at = conntrack.at(flow) + Flow.STATE;
       const words = conntrack.wordsOf(flow);
       words[at] = (words[at] & ~Flow.STATE_MASK) | state;
     }
     for (let i = 0; i < 4; i++) {
-      const bits = (conntrack.label(flow, i) & ~(removeLabels?.[i] ?? 0)) | (addLabels?.[i] ?? 0);
+      const bits = (extensions.label(flow, i) & ~(removeLabels?.[i] ?? 0)) | (addLabels?.[i] ?? 0);
       conntrack.setLabel(flow, i, bits);
     }
     conntrack.event(flow, CtEvent.PROTOINFO | CtEvent.MARK);

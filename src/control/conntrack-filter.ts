@@ -1,10 +1,11 @@
 /*
- * Which flows a command means: a filter of api.ts as a test of rows (conntrack/flow-row.ts), so that what is not meant never becomes text.
+ * Which flows a command means: a filter of api/conntrack.ts as a test of rows (conntrack/flow-row.ts), so that what is not meant never becomes text.
  */
 import { FlowRow } from '../conntrack/flow-row.js';
 import { Flow, KindFlag, Status } from '../conntrack/flows.js';
 import { SluiceError } from '../core/errors.js';
-import type { ConntrackFilter, Family, NatFilter } from './api.js';
+import type { ConntrackFilter, NatFilter } from './api/conntrack.js';
+import type { Family } from './api/family.js';
 import { labelWords, stateNumber, wordsOfAddress } from './conntrack-row.js';
 
 /** Of the row at rows[at]. */

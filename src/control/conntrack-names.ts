@@ -3,7 +3,7 @@
  */
 import { Helper } from '../conntrack/flow-row.js';
 import { Transport } from '../conntrack/tuple.js';
-import { SCTP_STATES, TCP_STATES } from './api.js';
+import { SCTP_STATES, TCP_STATES } from './api/conntrack.js';
 
 /** A protocol's states, if it has any. */
 export function statesOf(protocol: number): readonly string[] | undefined {

@@ -1,5 +1,5 @@
 /*
- * Flows between the dataplane's rows (conntrack/flow-row.ts) and the words of api.ts.
+ * Flows between the dataplane's rows (conntrack/flow-row.ts) and the words of api/conntrack.ts.
  */
 
 import { Expect } from '../conntrack/expectations.js';
@@ -10,7 +10,8 @@ import { invertPorts, NOT_INVERTIBLE, Transport } from '../conntrack/tuple.js';
 import { SluiceError } from '../core/errors.js';
 import { read32 } from '../wire/field.js';
 import { formatIpv4, formatIpv6, parseAddress } from '../wire/format.js';
-import type { ConntrackInfo, ExpectationInfo, Family, FlowEnd, NewFlow } from './api.js';
+import type { ConntrackInfo, ExpectationInfo, FlowEnd, NewFlow } from './api/conntrack.js';
+import type { Family } from './api/family.js';
 import { ExpectationRow } from './conntrack-commands.js';
 import { HELPER_NAMES, statesOf } from './conntrack-names.js';
 

@@ -15,7 +15,7 @@ import type {
   ConntrackRequest,
   ConntrackStats,
   ExpectationInfo,
-} from './api.js';
+} from './api/conntrack.js';
 import { ExpectationRow, type FlowChange, type FlowEvents, type FlowFailure } from './conntrack-commands.js';
 import { type FlowTest, flowTest } from './conntrack-filter.js';
 import {

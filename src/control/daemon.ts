@@ -2,7 +2,8 @@
  * The daemon: `sluice up`. The main thread is the control plane; the engine's thread moves the frames.
  */
 import { SluiceError } from '../core/errors.js';
-import type { Done, Request } from './api.js';
+import type { Done } from './api/answer.js';
+import type { Request } from './api/request.js';
 import { CaptureStreams } from './capture-streams.js';
 import type { DataplaneConfig } from './config.js';
 import { EngineThread } from './engine-thread.js';

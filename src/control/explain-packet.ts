@@ -10,7 +10,7 @@ import { Protocol } from '../wire/ipv4.js';
 import * as ipv6 from '../wire/ipv6.js';
 import { Tcp, TcpFlag } from '../wire/tcp.js';
 import { Udp } from '../wire/udp.js';
-import type { ExplainRequest } from './api.js';
+import type { ExplainRequest } from './api/explain.js';
 
 /** What a client would use. */
 const CLIENT_PORT = 40_000;

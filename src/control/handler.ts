@@ -1,9 +1,12 @@
 /*
- * Carries out the requests of api.ts on the network. One request at a time, whatever connection it comes from: each finds
+ * Carries out the requests of api/request.ts on the network. One request at a time, whatever connection it comes from: each finds
  * the network as the one before left it.
  */
 import { SluiceError } from '../core/errors.js';
-import type { ApiError, Done, Envelope, Request, RouteInfo, StatusInfo } from './api.js';
+import type { ApiError, Done } from './api/answer.js';
+import type { Envelope, Request } from './api/request.js';
+import type { RouteInfo } from './api/route.js';
+import type { StatusInfo } from './api/status.js';
 import type { BuiltInet, DataplaneConfig, Running } from './config.js';
 import { ConntrackTable, isConntrackRequest } from './conntrack.js';
 import type { EngineThread } from './engine-thread.js';

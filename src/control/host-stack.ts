@@ -8,7 +8,7 @@ import { buildSolicitation, parseAdvertisement } from '../wire/nd.js';
 import { AddressConfiguration } from './addrconf/addrconf.js';
 import type { Host6 } from './addrconf/host6.js';
 import { bytesOfWords } from './addrconf/interface-id.js';
-import type { Request } from './api.js';
+import type { Request } from './api/request.js';
 import type { Call, EngineThread } from './engine-thread.js';
 import type { InetControl } from './inet/inet-control.js';
 import type { Link } from './link.js';

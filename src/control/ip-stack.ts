@@ -8,7 +8,8 @@
  */
 import { Conf4 } from '../route/conf.js';
 import { parseIpv4 } from '../wire/format.js';
-import type { ChangeAddress, LinkAddresses, MonitorEvent } from './api.js';
+import type { ChangeAddress, LinkAddresses } from './api/address.js';
+import type { MonitorEvent } from './api/monitor.js';
 import type { Call, EngineThread } from './engine-thread.js';
 import { ExplainControl } from './explain.js';
 import { HostStack, type HostStackOwner } from './host-stack.js';

@@ -2,7 +2,7 @@
  * Changes of links that are there: `ip link set`, and the move to another namespace. All that can be wrong is found before
  * anything is done.
  */
-import type { AddLink, SetLink } from './api.js';
+import type { AddLink, SetLink } from './api/link.js';
 import type { Bridging } from './bridging.js';
 import type { Call } from './engine-thread.js';
 import type { BridgeSettings, Link, PortSettings } from './link.js';

@@ -4,7 +4,7 @@
 import { cpus } from 'node:os';
 import { DROP_REASONS, DropReason } from '../core/drop.js';
 import { Counter, LinkFlag } from '../core/links.js';
-import type { LinkData, LinkInfo, PortData, Stats64 } from './api.js';
+import type { LinkData, LinkInfo, PortData, Stats64 } from './api/link.js';
 import type { SharedCounters } from './engine-thread.js';
 import { BRIDGE_DEFAULTS, type Link, macText, type PortSettings } from './link.js';
 import { maxMtu, minMtu } from './link-checks.js';

@@ -4,7 +4,7 @@
 
 import type { PortState } from '../datapath.js';
 import { formatMacAt } from '../wire/format.js';
-import type { AddLink } from './api.js';
+import type { AddLink } from './api/link.js';
 import type { Namespace } from './namespaces.js';
 import type { LinkSettings } from './sysctls.js';
 

@@ -1,7 +1,7 @@
 /*
  * `ip monitor`: tells who asked of what changes, each of its own namespace; of namespaces that come and go, all.
  */
-import type { MonitorEvent } from './api.js';
+import type { MonitorEvent } from './api/monitor.js';
 import type { Connection } from './server.js';
 
 type Send = (event: MonitorEvent) => void;

@@ -10,7 +10,7 @@
  */
 import { SluiceError } from '../core/errors.js';
 import { MAX_NAMESPACES } from '../core/links.js';
-import type { NetnsInfo } from './api.js';
+import type { NetnsInfo } from './api/netns.js';
 import type { Link } from './link.js';
 import { Sysctls } from './sysctls.js';
 

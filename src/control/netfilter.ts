@@ -5,7 +5,7 @@
  *   iptables.* requests ─► Iptables ─► ops ─► engine
  *                             └─ names of links, sets, texts ─► numbers
  */
-import type { RunIpset, RunIptables, ToolOutcome } from './api.js';
+import type { RunIpset, RunIptables, ToolOutcome } from './api/tool.js';
 import type { Call, EngineThread } from './engine-thread.js';
 import { IpsetControl } from './ipset/ipset.js';
 import { registry } from './iptables/extensions/registry.js';

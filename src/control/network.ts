@@ -9,7 +9,9 @@
 
 import { packetWarnings } from '../io/packet.js';
 import { shim } from '../io/shim.js';
-import type { AddLink, DeleteLink, LinkInfo, NetnsInfo, SetLink, SysctlInfo } from './api.js';
+import type { AddLink, DeleteLink, LinkInfo, SetLink } from './api/link.js';
+import type { NetnsInfo } from './api/netns.js';
+import type { SysctlInfo } from './api/sysctl.js';
 import { Bridging } from './bridging.js';
 import type { CapturedFrames } from './captures.js';
 import type { Call, EngineThread } from './engine-thread.js';

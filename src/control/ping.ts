@@ -8,7 +8,7 @@
  */
 import { SluiceError } from '../core/errors.js';
 import { Protocol } from '../wire/ipv4.js';
-import type { PingEvent, PingRequest } from './api.js';
+import type { PingEvent, PingRequest } from './api/ping.js';
 import { echoRequest } from './packets.js';
 import { formatBytes, type ProbedNamespace, sourceText, type Way, wayTo } from './probing.js';
 import { type Datagram, errnoName, type Quoted, type Sent, type Socket, type Sockets } from './sockets.js';

@@ -5,7 +5,7 @@
 import { openPacket, type PacketDevice } from '../io/packet.js';
 import { PortKind, shim } from '../io/shim.js';
 import { openTap, type TapDevice, type TapSpec } from '../io/tap.js';
-import type { AddLink, TapPeer } from './api.js';
+import type { AddLink, TapPeer } from './api/link.js';
 import type { EngineThread } from './engine-thread.js';
 import type { Link, PortDevice } from './link.js';
 import { addressOf, checkMtu, checkName, macOf, refuse } from './link-checks.js';

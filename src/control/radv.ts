@@ -15,7 +15,7 @@ import {
 } from '../wire/nd.js';
 import { prefixOf } from './addrconf/interface-id.js';
 import { Advertiser } from './advertiser.js';
-import type { AdvertisedPrefix, AdvertiserInfo, AdvertiserOptions } from './api.js';
+import type { AdvertisedPrefix, AdvertiserInfo, AdvertiserOptions } from './api/radv.js';
 import { frameOf, groupMac, icmpPacket } from './packets.js';
 import { Alarm, isReady, type ServiceHost, type ServiceLink } from './service-host.js';
 import { ND, type Socket } from './sockets.js';

@@ -11,7 +11,8 @@
  */
 import { isIPv4, isIPv6 } from 'node:net';
 import { SluiceError } from '../core/errors.js';
-import type { ChangeRoutes, Family, RouteChange, RouteTemplate, RouteVerb } from './api.js';
+import type { Family } from './api/family.js';
+import type { ChangeRoutes, RouteChange, RouteTemplate, RouteVerb } from './api/route.js';
 
 /** Routes of one request: what a daemon can work through well within the time that a client waits. */
 export const BATCH_ROUTES = 512;

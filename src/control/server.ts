@@ -1,11 +1,12 @@
 /*
- * The control socket: JSON lines of api.ts over a Unix socket.
+ * The control socket: JSON lines of api/request.ts over a Unix socket.
  */
 import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { SluiceError } from '../core/errors.js';
-import type { Answer, Envelope, Request } from './api.js';
+import type { Answer } from './api/answer.js';
+import type { Envelope, Request } from './api/request.js';
 import { apiErrorOf } from './handler.js';
 
 /** A line longer than this is no request. */

@@ -1,7 +1,7 @@
 /*
  * What the services of a link (DHCP, router advertisements) need of those around them. A test gives its own.
  */
-import type { Request } from './api.js';
+import type { Request } from './api/request.js';
 import type { Sockets } from './sockets.js';
 
 /** A link as its services see it. */

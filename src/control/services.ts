@@ -3,7 +3,11 @@
  * a link go with it, and when it moves to another namespace.
  */
 import { SluiceError } from '../core/errors.js';
-import type { AddressInfo, Done, EndpointRequest, PingRequest, TracerouteRequest } from './api.js';
+import type { AddressInfo } from './api/address.js';
+import type { Done } from './api/answer.js';
+import type { EndpointRequest } from './api/endpoint.js';
+import type { PingRequest } from './api/ping.js';
+import type { TracerouteRequest } from './api/traceroute.js';
 import { LeasedLink } from './dhcp/leasing.js';
 import { ServedLink } from './dhcp/serving.js';
 import { ping } from './ping.js';

@@ -4,7 +4,7 @@
 import { SluiceError } from '../core/errors.js';
 import { FdbFlag } from '../tables/fdb.js';
 import { parseMac } from '../wire/format.js';
-import type { ChangeFdb, FdbInfo, FlushFdb, ListFdb } from './api.js';
+import type { ChangeFdb, FdbInfo, FlushFdb, ListFdb } from './api/fdb.js';
 import type { Call, EngineThread } from './engine-thread.js';
 import { type Link, macHigh, macLow, macOfWords, macText } from './link.js';
 import type { Namespace } from './namespaces.js';

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { DROP_NAME, DROP_REASONS, DropReason } from '../core/drop.js';
 import { Counter, GONE_LINKS, Total } from '../core/links.js';
-import type { EthtoolInfo, StatusInfo } from './api.js';
+import type { EthtoolInfo, StatusInfo } from './api/status.js';
 import type { SharedCounters } from './engine-thread.js';
 import { isPort, type Link } from './link.js';
 

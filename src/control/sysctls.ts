@@ -10,7 +10,8 @@
  */
 import { SluiceError } from '../core/errors.js';
 import { Conf4, Conf6, type ConfTable, Net4, Net6 } from '../route/conf.js';
-import type { AddrGenMode, SysctlInfo } from './api.js';
+import type { AddrGenMode } from './api/link.js';
+import type { SysctlInfo } from './api/sysctl.js';
 import type { Call } from './engine-thread.js';
 import { hasIpv6, type Link, type LinkKind } from './link.js';
 import type { SettingChange } from './link-observer.js';

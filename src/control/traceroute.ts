@@ -9,7 +9,7 @@
  */
 import { SluiceError } from '../core/errors.js';
 import { Protocol } from '../wire/ipv4.js';
-import type { TracerouteProbe, TracerouteRequest } from './api.js';
+import type { TracerouteProbe, TracerouteRequest } from './api/traceroute.js';
 import { echoRequest, headerBytes, tcpPacket, udpPacket } from './packets.js';
 import { formatBytes, type ProbedNamespace, type Way, wayTo } from './probing.js';
 import { type Datagram, errnoName, type Quoted, type Sent, type Socket, type Sockets } from './sockets.js';

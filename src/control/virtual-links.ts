@@ -3,7 +3,7 @@
  * that make it in the engine.
  */
 import { LinkKind as Inside } from '../core/links.js';
-import type { AddLink, VethPeer } from './api.js';
+import type { AddLink, VethPeer } from './api/link.js';
 import type { Call } from './engine-thread.js';
 import type { Link, VlanSettings } from './link.js';
 import { checkMtu, checkName, macOf, refuse } from './link-checks.js';

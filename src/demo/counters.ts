@@ -1,5 +1,5 @@
 /* The dataplane's counters, drops by reason, and the balance of all frames, as tables. */
-import type { StatusInfo } from '../control/api.js';
+import type { StatusInfo } from '../control/api/status.js';
 import { DROP_NAME, DROP_REASONS, DROP_TEXT } from '../core/drop.js';
 import type { Stage } from './stage.js';
 

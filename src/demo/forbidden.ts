@@ -2,7 +2,7 @@
  * Frames that no bridge forwards: the demo sends some of each kind and looks for every one of them among the drops, under its
  * reason.
  */
-import type { StatusInfo } from '../control/api.js';
+import type { StatusInfo } from '../control/api/status.js';
 import { DROP_NAME, DropReason } from '../core/drop.js';
 import { HOSTS } from './hosts.js';
 import type { Stage } from './stage.js';

@@ -4,7 +4,8 @@
  */
 import { randomFillSync } from 'node:crypto';
 import { stationLines } from '../cli/brctl-format.js';
-import type { FdbInfo, StatusInfo } from '../control/api.js';
+import type { FdbInfo } from '../control/api/fdb.js';
+import type { StatusInfo } from '../control/api/status.js';
 import { BRIDGE_DEFAULTS, type Link, macOfWords, macText } from '../control/link.js';
 import { linkInfo } from '../control/link-info.js';
 import { Namespace } from '../control/namespaces.js';

@@ -3,7 +3,7 @@
  * Sluice; beside it the kernel's own bridge over veth with hosts of the same kind.
  */
 import { availableParallelism } from 'node:os';
-import type { StatusInfo } from '../control/api.js';
+import type { StatusInfo } from '../control/api/status.js';
 import { contend, figure, ROUNDS, type Score, type Side, SMALL_FRAMES, STREAM } from './contest.js';
 import { balanceOf, showCounters } from './counters.js';
 import { DaemonProcess } from './daemon-process.js';

@@ -47,7 +47,7 @@ export class FlowView implements ConntrackParts {
   }
 
   mark(flow: number): number {
-    return this.conntrack.mark(flow);
+    return this.conntrack.extensions.mark(flow);
   }
 
   setMark(flow: number, mark: number): void {
@@ -55,27 +55,27 @@ export class FlowView implements ConntrackParts {
   }
 
   hasLabel(flow: number, bit: number): boolean {
-    return ((this.conntrack.label(flow, bit >>> 5) >>> (bit & 31)) & 1) !== 0;
+    return ((this.conntrack.extensions.label(flow, bit >>> 5) >>> (bit & 31)) & 1) !== 0;
   }
 
   setLabel(flow: number, bit: number): boolean {
     const { conntrack } = this;
-    conntrack.setLabel(flow, bit >>> 5, conntrack.label(flow, bit >>> 5) | (1 << (bit & 31)));
+    conntrack.setLabel(flow, bit >>> 5, conntrack.extensions.label(flow, bit >>> 5) | (1 << (bit & 31)));
     return true;
   }
 
   account(flow: number, into: Float64Array): boolean {
     const { conntrack } = this;
     if ((conntrack.word(flow, Flow.KIND) & KindFlag.HAS_ACCOUNT) === 0) return false;
-    into[AccountWord.ORIGINAL_PACKETS] = conntrack.packets(flow, 0);
-    into[AccountWord.ORIGINAL_BYTES] = conntrack.bytes(flow, 0);
-    into[AccountWord.REPLY_PACKETS] = conntrack.packets(flow, 1);
-    into[AccountWord.REPLY_BYTES] = conntrack.bytes(flow, 1);
+    into[AccountWord.ORIGINAL_PACKETS] = conntrack.extensions.packets(flow, 0);
+    into[AccountWord.ORIGINAL_BYTES] = conntrack.extensions.bytes(flow, 0);
+    into[AccountWord.REPLY_PACKETS] = conntrack.extensions.packets(flow, 1);
+    into[AccountWord.REPLY_BYTES] = conntrack.extensions.bytes(flow, 1);
     return true;
   }
 
   master(flow: number): number {
-    return this.conntrack.masterOf(flow);
+    return this.conntrack.extensions.master(flow);
   }
 
   close(flow: number, now: number): void {
@@ -87,6 +87,6 @@ export class FlowView implements ConntrackParts {
   }
 
   helper(flow: number): number {
-    return this.conntrack.helperOf(flow);
+    return this.conntrack.extensions.helper(flow);
   }
 }

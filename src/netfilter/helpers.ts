@@ -62,7 +62,7 @@ export class Helpers {
   }
 
   private help(packet: Packet, flow: FlowNumber, info: CtInfo): boolean {
-    const helper = this.conntrack.helperOf(flow);
+    const helper = this.conntrack.extensions.helper(flow);
     const protocol = this.conntrack.protocolOf(flow);
     if (helper === Helper.FTP && protocol === Transport.TCP) return this.helpFtp(packet, flow, info);
     if (helper === Helper.TFTP && protocol === Transport.UDP) return this.helpTftp(packet, flow);

@@ -18,10 +18,10 @@
  * Who may call: the engine's worker alone.
  */
 import type { Conntrack, FlowWatcher } from '../conntrack/conntrack.js';
-import { CtStat } from '../conntrack/conntrack.js';
 import { Expect } from '../conntrack/expectations.js';
 import type { FlowTable4 } from '../conntrack/flow-table4.js';
 import { Direction, Flow, type FlowNumber, type Flows, KindFlag, Status, zoneOf } from '../conntrack/flows.js';
+import { CtStat } from '../conntrack/stats.js';
 import { TcpState } from '../conntrack/tcp-states.js';
 import { Transport, Tuple } from '../conntrack/tuple.js';
 import { type Arena, CtInfo } from '../core/arena.js';

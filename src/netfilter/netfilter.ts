@@ -13,8 +13,9 @@
  * One packet is at a hook at a time: `packet`. What a rule sends meanwhile (REJECT, TEE) passes hooks of its own in between, and the outer
  * packet is kept for as long.
  */
-import { Conntrack, Template } from '../conntrack/conntrack.js';
+import { Conntrack } from '../conntrack/conntrack.js';
 import { Flow, KindFlag, Status } from '../conntrack/flows.js';
+import { Template } from '../conntrack/template.js';
 import { CtInfo, type Frame, NONE } from '../core/arena.js';
 import { sooner } from '../core/delay.js';
 import { DropReason } from '../core/drop.js';

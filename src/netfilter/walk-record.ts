@@ -274,7 +274,7 @@ export class WalkRecord implements Hooks, Watcher {
       return;
     }
     const row = new Int32Array(FlowRow.WORDS);
-    conntrack.write(flow, packet.now, row, 0);
+    conntrack.ctnetlink.write(flow, packet.now, row, 0);
     const info = arena.flowInfo[packet.frame];
     const isNew = (conntrack.status(flow) & Status.CONFIRMED) === 0;
     this.note({ kind: 'flow', state: stateOf(info), isReply: info >= CtInfo.ESTABLISHED_REPLY, isNew, row });

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addressText } from '../../src/cli/addr-format.js';
 import { decode, encode, FILE } from '../../src/cli/ip-addr-dump.js';
 import { parseMessages } from '../../src/cli/netlink-file.js';
-import type { AddressInfo } from '../../src/control/api.js';
+import type { AddressInfo } from '../../src/control/api/address.js';
 import { Namespace, unavailable } from './kernel.js';
 
 const reason = unavailable('iproute2');

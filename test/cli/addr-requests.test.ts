@@ -1,7 +1,8 @@
 /* What `ip addr`, `ip neigh` and `ifconfig` ask of the daemon. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseInet4 } from '../../src/cli/ifconfig.js';
-import type { AddressInfo, LinkAddresses, LinkInfo } from '../../src/control/api.js';
+import type { AddressInfo, LinkAddresses } from '../../src/control/api/address.js';
+import type { LinkInfo } from '../../src/control/api/link.js';
 import { FakeDaemon, type Received, refusal } from './fake-daemon.js';
 import { sluice, words } from './run.js';
 

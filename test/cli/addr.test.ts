@@ -4,7 +4,8 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { patternOf } from '../../src/cli/ip-addr-filter.js';
-import type { AddressInfo, ChangeAddress, LinkAddresses, LinkInfo } from '../../src/control/api.js';
+import type { AddressInfo, ChangeAddress, LinkAddresses } from '../../src/control/api/address.js';
+import type { LinkInfo } from '../../src/control/api/link.js';
 import { FakeDaemon, type Received, refusal } from './fake-daemon.js';
 import { Namespace, unavailable } from './kernel.js';
 import { type Outcome, sluice, words } from './run.js';

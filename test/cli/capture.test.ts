@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseCapture } from '../../src/cli/capture.js';
-import type { CaptureInfo } from '../../src/control/api.js';
+import type { CaptureInfo } from '../../src/control/api/capture.js';
 import { CaptureReader } from '../../src/io/pcap-file.js';
 import { FakeDaemon, Many, refusal } from './fake-daemon.js';
 import { sluice, words } from './run.js';

@@ -14,7 +14,7 @@ import { expectationText, flowText, savedText } from '../../src/cli/conntrack-fo
 import { Labels } from '../../src/cli/conntrack-labels.js';
 import { expectationXml, flowXml } from '../../src/cli/conntrack-xml.js';
 import { Status } from '../../src/conntrack/flows.js';
-import type { ConntrackInfo, ExpectationInfo } from '../../src/control/api.js';
+import type { ConntrackInfo, ExpectationInfo } from '../../src/control/api/conntrack.js';
 import { FlowWorld } from '../support/flow-world.js';
 import { lacking, titled } from '../support/requirements.js';
 import { Namespace } from './kernel.js';

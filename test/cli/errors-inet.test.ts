@@ -4,7 +4,8 @@
  * kernel refuses.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ApiError, LinkInfo } from '../../src/control/api.js';
+import type { ApiError } from '../../src/control/api/answer.js';
+import type { LinkInfo } from '../../src/control/api/link.js';
 import { FakeDaemon, type Received, refusal } from './fake-daemon.js';
 import { Namespace, unavailable } from './kernel.js';
 import { sluice, words } from './run.js';

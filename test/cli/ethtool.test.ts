@@ -1,7 +1,7 @@
 /* `ethtool -i|-k|-S`: what the real tool says, taken apart and put together again, must be the same. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { driverText, featuresText, statisticsText } from '../../src/cli/ethtool.js';
-import type { EthtoolInfo } from '../../src/control/api.js';
+import type { EthtoolInfo } from '../../src/control/api/status.js';
 import { Namespace, unavailable } from './kernel.js';
 
 const reason = unavailable('ethtool');

@@ -1,7 +1,7 @@
 /* `sluice explain`: what its words ask for, and how steps are laid out. What they say: test/control/explain.test.ts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseExplain, stepText } from '../../src/cli/explain.js';
-import type { ExplainStep } from '../../src/control/api.js';
+import type { ExplainStep } from '../../src/control/api/explain.js';
 import { FakeDaemon } from './fake-daemon.js';
 import { sluice, words } from './run.js';
 

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ApiError, Envelope, Request } from '../../src/control/api.js';
+import type { ApiError } from '../../src/control/api/answer.js';
+import type { Envelope, Request } from '../../src/control/api/request.js';
 
 export type Received = Request & Envelope;
 

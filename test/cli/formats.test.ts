@@ -3,7 +3,8 @@
  * come out as the real tools print them, byte for byte, under every combination of options.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { FdbInfo, LinkInfo } from '../../src/control/api.js';
+import type { FdbInfo } from '../../src/control/api/fdb.js';
+import type { LinkInfo } from '../../src/control/api/link.js';
 import { FakeDaemon, refusal } from './fake-daemon.js';
 import { Namespace, unavailable } from './kernel.js';
 import { sluice, words } from './run.js';

@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { byName } from '../../src/cli/ifconfig-format.js';
-import type { AddressInfo, LinkAddresses, LinkInfo } from '../../src/control/api.js';
+import type { AddressInfo, LinkAddresses } from '../../src/control/api/address.js';
+import type { LinkInfo } from '../../src/control/api/link.js';
 import { FakeDaemon, refusal } from './fake-daemon.js';
 import { Namespace, unavailable } from './kernel.js';
 import { sluice, words } from './run.js';

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ToolOutcome } from '../../src/control/api.js';
+import type { ToolOutcome } from '../../src/control/api/tool.js';
 import { FakeDaemon } from './fake-daemon.js';
 import { sluice, words } from './run.js';
 

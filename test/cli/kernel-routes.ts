@@ -2,7 +2,9 @@
  * The kernel's routes and rules as the API tells them: read from `ip -j -d -N`, where everything is
  * said and nothing by name. What JSON leaves out (a locked metric) the tests add.
  */
-import type { Family, NextHop, RouteInfo, RouteType, RuleInfo } from '../../src/control/api.js';
+import type { Family } from '../../src/control/api/family.js';
+import type { NextHop, RouteInfo, RouteType } from '../../src/control/api/route.js';
+import type { RuleInfo } from '../../src/control/api/rule.js';
 import type { Namespace } from './kernel.js';
 
 const TYPES: Record<string, RouteType> = {

@@ -1,7 +1,7 @@
 /* Columns of `ip -s link` that are wider than their headings, which the kernel's own links are too quiet for. */
 import { expect, it } from 'vitest';
 import { linkStats } from '../../src/cli/link-stats.js';
-import type { Stats64 } from '../../src/control/api.js';
+import type { Stats64 } from '../../src/control/api/link.js';
 
 const STATS: Stats64 = {
   rx: {

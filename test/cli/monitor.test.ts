@@ -5,7 +5,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { timestamp } from '../../src/cli/ip-monitor.js';
-import type { AddressInfo, LinkInfo, MonitorEvent, NeighbourInfo, RouteInfo, RuleInfo } from '../../src/control/api.js';
+import type { AddressInfo } from '../../src/control/api/address.js';
+import type { LinkInfo } from '../../src/control/api/link.js';
+import type { MonitorEvent } from '../../src/control/api/monitor.js';
+import type { NeighbourInfo } from '../../src/control/api/neighbour.js';
+import type { RouteInfo } from '../../src/control/api/route.js';
+import type { RuleInfo } from '../../src/control/api/rule.js';
 import { FakeDaemon, Many, refusal } from './fake-daemon.js';
 import { Namespace, unavailable } from './kernel.js';
 import { sluice, words } from './run.js';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { NetnsInfo } from '../../src/control/api.js';
+import type { NetnsInfo } from '../../src/control/api/netns.js';
 import { FakeDaemon, Many, type Received, refusal } from './fake-daemon.js';
 import { sluice, words } from './run.js';
 

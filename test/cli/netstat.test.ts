@@ -1,6 +1,8 @@
 /* `netstat -r` and `netstat -i` beside net-tools, on the kernel's own routes and links. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Family, LinkInfo, RouteInfo } from '../../src/control/api.js';
+import type { Family } from '../../src/control/api/family.js';
+import type { LinkInfo } from '../../src/control/api/link.js';
+import type { RouteInfo } from '../../src/control/api/route.js';
 import { FakeDaemon, Many, type Received } from './fake-daemon.js';
 import { Namespace, unavailable } from './kernel.js';
 import { kernelRoutes } from './kernel-routes.js';

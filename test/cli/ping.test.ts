@@ -4,7 +4,8 @@ import { getopt } from '../../src/cli/getopt.js';
 import { echoError } from '../../src/cli/icmp-words.js';
 import { parsePing, roundTrip } from '../../src/cli/ping.js';
 import { Printer, parseTraceroute } from '../../src/cli/traceroute.js';
-import type { PingEvent, TracerouteProbe } from '../../src/control/api.js';
+import type { PingEvent } from '../../src/control/api/ping.js';
+import type { TracerouteProbe } from '../../src/control/api/traceroute.js';
 import { FakeDaemon, Many, refusal } from './fake-daemon.js';
 import { sluice, words } from './run.js';
 

@@ -1,6 +1,7 @@
 /* Good commands: what is asked of the daemon, and what comes out. No daemon decides anything here. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { LinkInfo, Request } from '../../src/control/api.js';
+import type { LinkInfo } from '../../src/control/api/link.js';
+import type { Request } from '../../src/control/api/request.js';
 import { FakeDaemon } from './fake-daemon.js';
 import { sluice, words } from './run.js';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ChangeRoutes, RouteChange, RouteVerb } from '../../src/control/api.js';
+import type { ChangeRoutes, RouteChange, RouteVerb } from '../../src/control/api/route.js';
 import {
   BATCH_ROUTES,
   formatAddress,

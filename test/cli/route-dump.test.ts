@@ -5,7 +5,8 @@ import { decode as decodeRoute, encode as encodeRoute, FILE as ROUTE_FILE } from
 import { decode as decodeRule, encode as encodeRule, FILE as RULE_FILE } from '../../src/cli/ip-rule-dump.js';
 import { main } from '../../src/cli/main.js';
 import { parseMessages, u32 } from '../../src/cli/netlink-file.js';
-import type { RouteInfo, RuleInfo } from '../../src/control/api.js';
+import type { RouteInfo } from '../../src/control/api/route.js';
+import type { RuleInfo } from '../../src/control/api/rule.js';
 import { FakeDaemon, Many } from './fake-daemon.js';
 import { Namespace, unavailable } from './kernel.js';
 import { kernelRoutes, kernelRules } from './kernel-routes.js';

@@ -3,7 +3,7 @@
  * sentence of ours. After "=>" stands what the daemon answers where the kernel decides: an errno, and perhaps its words.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ApiError } from '../../src/control/api.js';
+import type { ApiError } from '../../src/control/api/answer.js';
 import { FakeDaemon, type Received, refusal } from './fake-daemon.js';
 import { Namespace, unavailable } from './kernel.js';
 import { sluice, words } from './run.js';

@@ -3,7 +3,9 @@
  * prints them, byte for byte, under every combination of options and selectors.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Family, RouteInfo, RuleInfo } from '../../src/control/api.js';
+import type { Family } from '../../src/control/api/family.js';
+import type { RouteInfo } from '../../src/control/api/route.js';
+import type { RuleInfo } from '../../src/control/api/rule.js';
 import { FakeDaemon, Many, type Received, refusal } from './fake-daemon.js';
 import { Namespace, unavailable } from './kernel.js';
 import { kernelGet, kernelRoutes, kernelRules } from './kernel-routes.js';

@@ -1,6 +1,8 @@
 /* Good commands about routes and rules: what is asked of the daemon, and what a flush makes of the answers. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ChangeRoutes, Request, RouteChange, RouteInfo, RuleInfo } from '../../src/control/api.js';
+import type { Request } from '../../src/control/api/request.js';
+import type { ChangeRoutes, RouteChange, RouteInfo } from '../../src/control/api/route.js';
+import type { RuleInfo } from '../../src/control/api/rule.js';
 import { routeOf, unpackRoutes } from '../../src/control/route-batch.js';
 import { FakeDaemon, Many, type Received, refusal } from './fake-daemon.js';
 import { sluice, words } from './run.js';

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseDhcp } from '../../src/cli/dhcp.js';
 import { parseRadv } from '../../src/cli/radv.js';
 import { timeLeft } from '../../src/cli/service-words.js';
-import type { AdvertiserInfo, DhcpClientInfo, DhcpLeaseInfo, DhcpServerInfo } from '../../src/control/api.js';
+import type { DhcpClientInfo, DhcpLeaseInfo, DhcpServerInfo } from '../../src/control/api/dhcp.js';
+import type { AdvertiserInfo } from '../../src/control/api/radv.js';
 import { FakeDaemon } from './fake-daemon.js';
 import { sluice, words } from './run.js';
 

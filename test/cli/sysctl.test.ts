@@ -1,6 +1,6 @@
 /* `sluice sysctl` as a user meets it: the daemon's answers are given, what procps makes of such is expected. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { SysctlInfo } from '../../src/control/api.js';
+import type { SysctlInfo } from '../../src/control/api/sysctl.js';
 import { FakeDaemon, type Received, refusal } from './fake-daemon.js';
 import { sluice, words } from './run.js';
 

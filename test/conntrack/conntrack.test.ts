@@ -1,10 +1,12 @@
 /* Conntrack's own business: what begins, meets, ends and limits flows. What protocols make of packets is in kernel-answers.test.ts. */
 import { describe, expect, it } from 'vitest';
-import { type Conntrack, CtStat, Template } from '../../src/conntrack/conntrack.js';
+import type { Conntrack } from '../../src/conntrack/conntrack.js';
 import { Expect, Expected } from '../../src/conntrack/expectations.js';
 import { FlowRow, Helper, readRow } from '../../src/conntrack/flow-row.js';
 import { Direction, Flow, KindFlag, Status } from '../../src/conntrack/flows.js';
 import { CtSetting } from '../../src/conntrack/settings.js';
+import { CtStat } from '../../src/conntrack/stats.js';
+import { Template } from '../../src/conntrack/template.js';
 import { applyProfile, CT_SYSCTLS } from '../../src/conntrack/timeouts.js';
 import { CtEvent } from '../../src/conntrack/tracker.js';
 import { Tuple } from '../../src/conntrack/tuple.js';
@@ -258,7 +260,7 @@ describe('NAT', () => {
     made.send(question(5001));
     const { conntrack } = made;
     conntrack.wordsOf(flow)[conntrack.at(flow) + Flow.KIND] |= KindFlag.IN_NAT_TABLE;
-    conntrack.flush(0, 0, 100, made.now);
+    conntrack.ctnetlink.flush(0, 0, 100, made.now);
     expect(gone).toEqual([flow]);
   });
 });
@@ -283,9 +285,9 @@ describe('an expectation', () => {
     expect(made.send(packet('10.0.1.9', 1234, '10.0.0.9', 6001)).what).toBe('NEW');
     const met = made.send(packet('10.0.1.9', 1234, '10.0.0.9', 6000));
     expect(met.what).toBe('RELATED');
-    expect(made.conntrack.masterOf(met.flow)).toBe(flow);
-    expect(made.conntrack.mark(met.flow)).toBe(77);
-    expect(made.conntrack.helperOf(met.flow)).toBe(Helper.TFTP);
+    expect(made.conntrack.extensions.master(met.flow)).toBe(flow);
+    expect(made.conntrack.extensions.mark(met.flow)).toBe(77);
+    expect(made.conntrack.extensions.helper(met.flow)).toBe(Helper.TFTP);
     expect(made.send(packet('10.0.0.9', 6000, '10.0.1.9', 1234)).what).toBe('ESTABLISHED');
     expect(made.send(packet('10.0.1.9', 1235, '10.0.0.9', 6000)).what).toBe('NEW');
     expect(stat(made.conntrack, CtStat.EXPECT_NEW)).toBe(1);
@@ -371,7 +373,7 @@ describe('control', () => {
     ]);
     expect(flowText(flows[149])).toContain('src=fd00::9 dst=fd01::9 sport=2049 dport=53');
     let cursor = 0;
-    do cursor = made.conntrack.flush(0, cursor, 9, made.now);
+    do cursor = made.conntrack.ctnetlink.flush(0, cursor, 9, made.now);
     while (cursor !== 0);
     expect([made.conntrack.count[0], made.conntrack.count[3]]).toEqual([0, 10]);
     expect(made.flows(0)).toEqual([]);
@@ -388,15 +390,15 @@ describe('control', () => {
     const [source, destination] = udpTuple('10.0.0.9', 0, '10.0.1.9', 0).words;
     row.set([source, 0, 0, 0, destination, 0, 0, 0, (5000 << 16) | 53], FlowRow.ORIGINAL);
     row.set([destination, 0, 0, 0, source, 0, 0, 0, (53 << 16) | 5000], FlowRow.REPLY);
-    const flow = made.conntrack.create(row, made.now);
+    const flow = made.conntrack.ctnetlink.create(row, made.now);
     expect(flow).toBeGreaterThan(0);
-    expect(made.conntrack.create(row, made.now)).toBe(0);
+    expect(made.conntrack.ctnetlink.create(row, made.now)).toBe(0);
     expect(made.flows()).toHaveLength(1);
     expect(made.flows()[0]).toMatchObject({ mark: 9, leftMs: 50_000 });
     expect(made.conntrack.status(flow)).toBe(Status.ASSURED | Status.SEEN_REPLY | Status.CONFIRMED);
     expect(made.send(question()).what).toBe('ESTABLISHED');
     expect(stat(made.conntrack, CtStat.INSERT)).toBe(1);
-    made.conntrack.setTimeout(flow, 900_000, made.now);
+    made.conntrack.ctnetlink.setTimeout(flow, 900_000, made.now);
     expect(made.flows()[0].leftMs).toBe(900_000);
     expect(made.conntrack.delete(flow, made.now)).toBe(true);
     expect(made.conntrack.delete(flow, made.now)).toBe(false);

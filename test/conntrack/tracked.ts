@@ -5,8 +5,8 @@ import { Conntrack, type ConntrackOptions } from '../../src/conntrack/conntrack.
 import { type FlowInfo, FlowRow, readRow } from '../../src/conntrack/flow-row.js';
 import { Arena, CtInfo, type Frame, UNTRACKED } from '../../src/core/arena.js';
 import { DROP_NAME, type DropReason } from '../../src/core/drop.js';
-import { readHeaders } from '../../src/netfilter/headers.js';
 import { Packet } from '../../src/core/packet.js';
+import { readHeaders } from '../../src/netfilter/headers.js';
 import { Family, Hook, Verdict } from '../../src/netfilter/rule.js';
 
 export const KEYS = Int32Array.of(0x1234567, 0x2345678f, 0x3456789b, 0x456789ab);
@@ -82,8 +82,8 @@ export class Tracked {
     const found: FlowInfo[] = [];
     let cursor = 0;
     do {
-      cursor = this.conntrack.page(namespace, cursor, budget, this.now, rows);
-      for (let i = 0; i < this.conntrack.pageRows; i++) found.push(readRow(rows, i * FlowRow.WORDS));
+      cursor = this.conntrack.ctnetlink.page(namespace, cursor, budget, this.now, rows);
+      for (let i = 0; i < this.conntrack.ctnetlink.pageRows; i++) found.push(readRow(rows, i * FlowRow.WORDS));
     } while (cursor !== 0);
     return found;
   }

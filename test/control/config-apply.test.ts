@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import type { Request } from '../../src/control/api.js';
+import type { Request } from '../../src/control/api/request.js';
 import { remade } from '../../src/control/config/plan.js';
 import { exactConfigOf } from '../../src/control/config/state.js';
 import {

@@ -3,7 +3,11 @@
  * network and back, over an engine that only writes down.
  */
 import { describe, expect, it } from 'vitest';
-import type { ConfigInfo, Done, LinkAddresses, RouteInfo, SysctlInfo } from '../../src/control/api.js';
+import type { LinkAddresses } from '../../src/control/api/address.js';
+import type { Done } from '../../src/control/api/answer.js';
+import type { ConfigInfo } from '../../src/control/api/config.js';
+import type { RouteInfo } from '../../src/control/api/route.js';
+import type { SysctlInfo } from '../../src/control/api/sysctl.js';
 import { type Config, DATAPLANE_DEFAULTS, parseConfig, renderConfig } from '../../src/control/config.js';
 import { Handler } from '../../src/control/handler.js';
 import { Network } from '../../src/control/network.js';

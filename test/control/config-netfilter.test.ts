@@ -3,7 +3,9 @@
  * only writes down.
  */
 import { describe, expect, it } from 'vitest';
-import type { ConfigInfo, Done, ToolOutcome } from '../../src/control/api.js';
+import type { Done } from '../../src/control/api/answer.js';
+import type { ConfigInfo } from '../../src/control/api/config.js';
+import type { ToolOutcome } from '../../src/control/api/tool.js';
 import { DATAPLANE_DEFAULTS, parseConfig, renderConfig } from '../../src/control/config.js';
 import type { Call } from '../../src/control/engine-thread.js';
 import { Handler } from '../../src/control/handler.js';

@@ -4,7 +4,7 @@ import { Expect } from '../../src/conntrack/expectations.js';
 import { Helper } from '../../src/conntrack/flow-row.js';
 import { Flow, KindFlag, Status } from '../../src/conntrack/flows.js';
 import { CtSetting } from '../../src/conntrack/settings.js';
-import type { ConntrackFilter, ConntrackInfo, ExpectationInfo, NewFlow } from '../../src/control/api.js';
+import type { ConntrackFilter, ConntrackInfo, ExpectationInfo, NewFlow } from '../../src/control/api/conntrack.js';
 import type { Connection } from '../../src/control/server.js';
 import { FlowWorld } from '../support/flow-world.js';
 
@@ -243,7 +243,7 @@ describe('accounting and times', () => {
     world.conntrack.settings[CtSetting.ACCT] = 1;
     world.conntrack.settings[CtSetting.TIMESTAMP] = 1;
     await make(udp(1));
-    world.conntrack.addAccount(1, 0, 3, 300);
+    world.conntrack.extensions.addAccount(1, 0, 3, 300);
     world.now += 5000;
     const [flow] = await world.ask<ConntrackInfo>({ op: 'conntrack.list', zero: true });
     expect(flow.original).toMatchObject({ packets: 3, bytes: 300 });

@@ -3,17 +3,16 @@
  * what monitors are told. test/e2e/route-differential.test.ts holds the rest against the kernel.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AddressInfo, ChangeAddress } from '../../src/control/api/address.js';
+import type { Family } from '../../src/control/api/family.js';
 import type {
-  AddressInfo,
-  ChangeAddress,
   ChangeRoute,
-  Family,
   GetRoute,
   RouteChange,
   RouteInfo,
   RouteTemplate,
   RouteVerb,
-} from '../../src/control/api.js';
+} from '../../src/control/api/route.js';
 import type { Call } from '../../src/control/engine-thread.js';
 import type { Addrconf, InetLink } from '../../src/control/inet/host.js';
 import { parseAddressBytes, RoutePacker } from '../../src/control/route-batch.js';

@@ -2,7 +2,7 @@
  * What the FIB is given: held against the tables it comes from, and counted.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { RouteChange, RouteVerb } from '../../src/control/api.js';
+import type { RouteChange, RouteVerb } from '../../src/control/api/route.js';
 import { FibWriter, MAX_OPS, upperBounds } from '../../src/control/inet/fib-writer.js';
 import type { Info } from '../../src/control/inet/info.js';
 import { Infos } from '../../src/control/inet/info.js';

@@ -1,7 +1,7 @@
 /*
  * A namespace with links and a FIB but no engine: InetControl's calls are carried out at once, on the same thread.
  */
-import type { MonitorEvent } from '../../src/control/api.js';
+import type { MonitorEvent } from '../../src/control/api/monitor.js';
 import type { Call } from '../../src/control/engine-thread.js';
 import type { InetHost, InetLink, InetNamespace } from '../../src/control/inet/host.js';
 import { InetControl } from '../../src/control/inet/inet-control.js';

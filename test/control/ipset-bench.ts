@@ -1,5 +1,5 @@
 /* ipset with the dataplane's sets, without a daemon between them. */
-import type { ToolOutcome } from '../../src/control/api.js';
+import type { ToolOutcome } from '../../src/control/api/tool.js';
 import { IpsetControl, type SetEngine } from '../../src/control/ipset/ipset.js';
 import { IpSets, Member, type SetOptions } from '../../src/tables/ipset.js';
 

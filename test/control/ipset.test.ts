@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { lookupService } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ToolOutcome } from '../../src/control/api.js';
+import type { ToolOutcome } from '../../src/control/api/tool.js';
 import { lacking, titled } from '../support/requirements.js';
 import { generator } from '../support/two-routers.js';
 import { IpsetBench, wordsOf } from './ipset-bench.js';

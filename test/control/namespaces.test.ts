@@ -3,7 +3,7 @@
  * with it in test/e2e/namespaces.test.ts; vlans and dummies, which not every kernel has, by the rules of net/8021q.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { AddLink, LinkInfo, SetLink } from '../../src/control/api.js';
+import type { AddLink, LinkInfo, SetLink } from '../../src/control/api/link.js';
 import type { Call } from '../../src/control/engine-thread.js';
 import type { Link } from '../../src/control/link.js';
 import type { LinkChange, LinkObserver } from '../../src/control/link-observer.js';

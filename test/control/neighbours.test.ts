@@ -1,7 +1,7 @@
 /* Neighbours by command, from request to table and back; what is expected is what `ip neigh` in a kernel namespace does. */
 import type { MessagePort } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import type { ChangeNeighbour, NeighbourInfo } from '../../src/control/api.js';
+import type { ChangeNeighbour, NeighbourInfo } from '../../src/control/api/neighbour.js';
 import type { EngineThread } from '../../src/control/engine-thread.js';
 import type { Namespace } from '../../src/control/namespaces.js';
 import { NeighbourControl } from '../../src/control/neighbours.js';

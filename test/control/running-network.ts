@@ -2,7 +2,9 @@
  * The real control plane over a thread that is not there: Network and Stations as they are, an engine that only keeps the FDB,
  * TAPs and packet sockets that open nothing (the test mocks io/tap, io/packet and io/shim).
  */
-import type { AddLink, ChangeFdb, Request } from '../../src/control/api.js';
+import type { ChangeFdb } from '../../src/control/api/fdb.js';
+import type { AddLink } from '../../src/control/api/link.js';
+import type { Request } from '../../src/control/api/request.js';
 import type { Machine } from '../../src/control/config/preflight.js';
 import type { BuiltLink } from '../../src/control/config/state.js';
 import type { Running } from '../../src/control/config.js';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Request } from '../../src/control/api.js';
+import type { Request } from '../../src/control/api/request.js';
 import { Client } from '../../src/control/client.js';
 import { type ControlServer, listen } from '../../src/control/server.js';
 import { SluiceError } from '../../src/core/errors.js';

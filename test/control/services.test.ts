@@ -1,12 +1,9 @@
 /* The services of a link, on a network that is not there: what they refuse, and what they send. */
 import { describe, expect, it } from 'vitest';
-import type {
-  AdvertiserOptions,
-  DhcpServerInfo,
-  DhcpServerOptions,
-  EndpointRequest,
-  Request,
-} from '../../src/control/api.js';
+import type { DhcpServerInfo, DhcpServerOptions } from '../../src/control/api/dhcp.js';
+import type { EndpointRequest } from '../../src/control/api/endpoint.js';
+import type { AdvertiserOptions } from '../../src/control/api/radv.js';
+import type { Request } from '../../src/control/api/request.js';
 import { udpPacket } from '../../src/control/packets.js';
 import type { LinkAddress, ServiceHost, ServiceLink } from '../../src/control/service-host.js';
 import { type ServiceNamespace, Services } from '../../src/control/services.js';

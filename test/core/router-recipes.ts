@@ -174,14 +174,17 @@ export const ROUTER_RECIPES = {
     const made = tracking();
     const { conntrack } = made.dataplane.netfilter;
     // A flow from B whose answers go elsewhere: what A sends is none of them, but its answers would be the flow's packets.
-    made.send('e1', from4({ to: R1, from: H1, source: '10.0.1.9', destination: '10.0.0.9', ...udpTo('10.0.1.9', '10.0.0.9', 7, 1) }));
+    made.send(
+      'e1',
+      from4({ to: R1, from: H1, source: '10.0.1.9', destination: '10.0.0.9', ...udpTo('10.0.1.9', '10.0.0.9', 7, 1) }),
+    );
     conntrack.delete(1, made.now);
     const row = new Int32Array(FlowRow.WORDS);
     row[FlowRow.KIND] = UDP;
     row[FlowRow.LEFT] = 10_000;
     row.set([...wordsOf('10.0.1.9'), 0, 0, 0, ...wordsOf('10.0.0.9'), 0, 0, 0, (7 << 16) | 1], FlowRow.ORIGINAL);
     row.set([...wordsOf('10.0.0.9'), 0, 0, 0, ...wordsOf('10.0.1.10'), 0, 0, 0, (1 << 16) | 7], FlowRow.REPLY);
-    conntrack.create(row, made.now);
+    conntrack.ctnetlink.create(row, made.now);
     return made.send('e0', datagram4(1));
   },
   [DropReason.NAT_EXHAUSTED]: () => {

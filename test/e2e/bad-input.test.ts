@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { FdbInfo } from '../../src/control/api.js';
+import type { FdbInfo } from '../../src/control/api/fdb.js';
 import { type Daemon, SLUICE } from '../support/daemon.js';
 import type { Host } from '../support/host.js';
 import { must, type Outcome, run, until } from '../support/program.js';

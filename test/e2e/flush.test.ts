@@ -1,6 +1,6 @@
 /* `bridge fdb flush` on the kernel's bridge and on ours: the same words take the same entries. */
 import { describe, expect, test } from 'vitest';
-import type { FdbInfo } from '../../src/control/api.js';
+import type { FdbInfo } from '../../src/control/api/fdb.js';
 import type { Daemon } from '../support/daemon.js';
 import type { Host } from '../support/host.js';
 import { lackingNamespaces, titled } from '../support/requirements.js';

@@ -2,7 +2,9 @@
  * Seeded random commands about addresses, routes, rules and links: each as words for the real `ip` and as what it asks of
  * Sluice. Pools are small, so that commands meet what others left.
  */
-import type { ChangeAddress, ChangeRule, NextHop, RouteChange, RouteVerb } from '../../src/control/api.js';
+import type { ChangeAddress } from '../../src/control/api/address.js';
+import type { NextHop, RouteChange, RouteVerb } from '../../src/control/api/route.js';
+import type { ChangeRule } from '../../src/control/api/rule.js';
 import type { Probe } from '../control/inet-agreement.js';
 import type { World } from '../control/inet-world.js';
 

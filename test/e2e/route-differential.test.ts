@@ -6,7 +6,9 @@
  */
 import { spawnSync } from 'node:child_process';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { AddressInfo, RouteInfo, RuleInfo } from '../../src/control/api.js';
+import type { AddressInfo } from '../../src/control/api/address.js';
+import type { RouteInfo } from '../../src/control/api/route.js';
+import type { RuleInfo } from '../../src/control/api/rule.js';
 import { SluiceError } from '../../src/core/errors.js';
 import { expectAgreement, type Probe } from '../control/inet-agreement.js';
 import { World } from '../control/inet-world.js';

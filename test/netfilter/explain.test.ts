@@ -73,8 +73,9 @@ async function everything({ router, ruled }: Stand): Promise<unknown> {
   const rows = new Int32Array(FlowRow.WORDS * 64);
   const flows: Int32Array[] = [];
   for (let cursor = 0, isDone = false; !isDone; isDone = cursor === 0) {
-    cursor = conntrack.page(0, cursor, 1 << 20, router.now, rows);
-    for (let i = 0; i < conntrack.pageRows; i++) flows.push(rows.slice(i * FlowRow.WORDS, (i + 1) * FlowRow.WORDS));
+    cursor = conntrack.ctnetlink.page(0, cursor, 1 << 20, router.now, rows);
+    for (let i = 0; i < conntrack.ctnetlink.pageRows; i++)
+      flows.push(rows.slice(i * FlowRow.WORDS, (i + 1) * FlowRow.WORDS));
   }
   return packed({
     saved: [await ruled.save(), await ruled.save('ip6tables')],

@@ -1,7 +1,7 @@
 /* Flows with NAT: what happens when ports run out, and when a link, its address or the way change. */
 import { describe, expect, it } from 'vitest';
-import { CtStat } from '../../src/conntrack/conntrack.js';
 import { Flow, Flows, KindFlag, Status } from '../../src/conntrack/flows.js';
+import { CtStat } from '../../src/conntrack/stats.js';
 import { DropReason } from '../../src/core/drop.js';
 import { Nat } from '../../src/netfilter/nat.js';
 import { NatSources } from '../../src/netfilter/nat-sources.js';

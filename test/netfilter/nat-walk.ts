@@ -2,15 +2,16 @@
  * A router with conntrack and NAT and nothing else: packets walk through the hooks in which NAT has a say. Its rules are those
  * of iptables commands, of which it knows as much as nat-answers.py uses.
  */
-import { Conntrack, Template } from '../../src/conntrack/conntrack.js';
+import { Conntrack } from '../../src/conntrack/conntrack.js';
 import { FlowRow, type FlowTuple, Helper, readRow } from '../../src/conntrack/flow-row.js';
+import { Template } from '../../src/conntrack/template.js';
 import type { Frame } from '../../src/core/arena.js';
 import type { DropReason } from '../../src/core/drop.js';
+import { Key, Packet } from '../../src/core/packet.js';
 import { readHeaders } from '../../src/netfilter/headers.js';
 import { Helpers } from '../../src/netfilter/helpers.js';
 import { Nat } from '../../src/netfilter/nat.js';
 import { NatFlag, NatRange } from '../../src/netfilter/ops.js';
-import { Key, Packet } from '../../src/core/packet.js';
 import { Manip } from '../../src/netfilter/parts.js';
 import { Family, Hook, Verdict } from '../../src/netfilter/rule.js';
 import * as ipv4 from '../../src/wire/ipv4.js';
@@ -186,8 +187,8 @@ export class NatWalk {
     const rows = new Int32Array(FlowRow.WORDS * 4096);
     const lines: string[] = [];
     for (let cursor = 0, done = false; !done; ) {
-      cursor = this.conntrack.page(0, cursor, 1 << 20, this.now, rows);
-      for (let i = 0; i < this.conntrack.pageRows; i++) lines.push(lineOf(rows, i * FlowRow.WORDS));
+      cursor = this.conntrack.ctnetlink.page(0, cursor, 1 << 20, this.now, rows);
+      for (let i = 0; i < this.conntrack.ctnetlink.pageRows; i++) lines.push(lineOf(rows, i * FlowRow.WORDS));
       done = cursor === 0;
     }
     return lines.sort();

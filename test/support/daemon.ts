@@ -1,7 +1,10 @@
 /* A Sluice daemon of its own for a test: started as users start it, driven by the command line or straight by its socket. */
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { FdbInfo, LinkInfo, Request, StatusInfo } from '../../src/control/api.js';
+import type { FdbInfo } from '../../src/control/api/fdb.js';
+import type { LinkInfo } from '../../src/control/api/link.js';
+import type { Request } from '../../src/control/api/request.js';
+import type { StatusInfo } from '../../src/control/api/status.js';
 import { Client } from '../../src/control/client.js';
 import type { Host } from './host.js';
 import { must, type Outcome, Program, run, until, wordsOf } from './program.js';

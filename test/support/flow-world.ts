@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Conntrack } from '../../src/conntrack/conntrack.js';
-import type { ConntrackRequest } from '../../src/control/api.js';
+import type { ConntrackRequest } from '../../src/control/api/conntrack.js';
 import { ConntrackTable, isConntrackRequest } from '../../src/control/conntrack.js';
 import { FlowCommands } from '../../src/control/conntrack-commands.js';
 import type { EngineThread } from '../../src/control/engine-thread.js';

@@ -9,7 +9,7 @@
  * checked instead.
  */
 import { expect } from 'vitest';
-import type { ToolOutcome } from '../../src/control/api.js';
+import type { ToolOutcome } from '../../src/control/api/tool.js';
 import { isRight } from '../../src/wire/checksum.js';
 import type { Daemon } from './daemon.js';
 import type { Host } from './host.js';

@@ -7,7 +7,11 @@
  *    carried out: what was only changed is as it was, a TAP that was deleted is a new device of the same description.
  */
 import { SluiceError } from '../../core/errors.js';
-import type { ChangeNeighbour, ChangeRule, ConfigInfo, Done, ToolOutcome } from '../api.js';
+import type { Done } from '../api/answer.js';
+import type { ConfigInfo } from '../api/config.js';
+import type { ChangeNeighbour } from '../api/neighbour.js';
+import type { ChangeRule } from '../api/rule.js';
+import type { ToolOutcome } from '../api/tool.js';
 import { type Config, type DataplaneConfig, isSame, placeOf, present } from './model.js';
 import { isOfNetfilter, netfilterKey, refusalOf } from './netfilter.js';
 import { type Planned, planOf, remade } from './plan.js';

@@ -6,7 +6,8 @@
  * a router or a DHCP server told, and what ends of itself.
  */
 import { parseAddress, parsePrefix } from '../../wire/format.js';
-import type { AddressInfo, ChangeAddress, NextHop, RouteChange, RouteInfo, RouteType } from '../api.js';
+import type { AddressInfo, ChangeAddress } from '../api/address.js';
+import type { NextHop, RouteChange, RouteInfo, RouteType } from '../api/route.js';
 import { normalValue, sysctlLink } from '../sysctl-keys.js';
 import { cidrSpelling, differing, isSame, present } from './model.js';
 

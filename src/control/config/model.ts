@@ -7,7 +7,9 @@
  * Not in it: what is learned or passes (dynamic stations and neighbours, leases, the STP state of a port, carrier).
  */
 import { formatIpv4At, formatIpv6, formatMacAt, parseMac, parsePrefix } from '../../wire/format.js';
-import type { AddLink, BridgeOptions, BridgePortOptions, FdbEntry, StormLimits, TapPeer } from '../api.js';
+import type { BridgeOptions, BridgePortOptions, StormLimits } from '../api/bridge.js';
+import type { FdbEntry } from '../api/fdb.js';
+import type { AddLink, TapPeer } from '../api/link.js';
 import type { LinkKind } from '../link.js';
 import type { AddressConfig, RouteConfig, SysctlConfig } from './inet.js';
 import type { NeighbourConfig } from './neighbours.js';

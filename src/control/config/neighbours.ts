@@ -3,7 +3,7 @@
  * has found out by itself passes.
  */
 import { formatIpv4At, formatIpv6, parseAddress } from '../../wire/format.js';
-import type { ChangeNeighbour, NeighbourInfo } from '../api.js';
+import type { ChangeNeighbour, NeighbourInfo } from '../api/neighbour.js';
 import { isSame, keyFrom, macSpelling, present } from './model.js';
 
 export interface NeighbourConfig extends Pick<ChangeNeighbour, 'dst' | 'dev' | 'lladdr' | 'router' | 'proxy'> {

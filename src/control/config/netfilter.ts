@@ -4,7 +4,7 @@
  */
 
 import { Family } from '../../netfilter/rule.js';
-import type { RunIpset, RunIptables, ToolOutcome } from '../api.js';
+import type { RunIpset, RunIptables, ToolOutcome } from '../api/tool.js';
 import type { IpsetControl } from '../ipset/ipset.js';
 import type { Iptables } from '../iptables/iptables.js';
 import { present } from './model.js';

@@ -13,7 +13,10 @@
  * changes and masters; sysctls of links; port options; stations; addresses; links up; routes; rules, which might hide a gateway
  * from a route; neighbours; services.
  */
-import type { AddLink, ChangeAddress, ChangeFdb, Request, SetLink, VethPeer } from '../api.js';
+import type { ChangeAddress } from '../api/address.js';
+import type { ChangeFdb } from '../api/fdb.js';
+import type { AddLink, SetLink, VethPeer } from '../api/link.js';
+import type { Request } from '../api/request.js';
 import { sysctlLink } from '../sysctl-keys.js';
 import { kernelEnd } from './checks.js';
 import { addressChanges, isOfLink, type RouteConfig, routeChanges, sysctlChanges } from './inet.js';

@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Request } from '../api.js';
+import type { Request } from '../api/request.js';
 import { kernelEnd } from './checks.js';
 import { type Config, keyFrom, keyOf, type LinkConfig, linkPath } from './model.js';
 import type { Planned } from './plan.js';

@@ -4,7 +4,8 @@
  */
 import { dirname, resolve } from 'node:path';
 import { Ajv, type ValidateFunction } from 'ajv';
-import type { AddrGenMode, NextHop, TapPeer } from '../api.js';
+import type { AddrGenMode, TapPeer } from '../api/link.js';
+import type { NextHop } from '../api/route.js';
 import { checkConfig, checkName, checkSpaceName } from './checks.js';
 import { type AddressConfig, normalAddress, normalRoute, normalSysctl, type RouteConfig } from './inet.js';
 import {

@@ -6,7 +6,8 @@
  * be `absent`.
  */
 import { parsePrefix } from '../../wire/format.js';
-import type { ChangeRule, Family, RuleInfo } from '../api.js';
+import type { Family } from '../api/family.js';
+import type { ChangeRule, RuleInfo } from '../api/rule.js';
 import { cidrSpelling, isSame, present } from './model.js';
 
 type Words = Omit<

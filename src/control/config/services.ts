@@ -2,7 +2,9 @@
  * Services of links in a configuration: DHCP servers, DHCP clients and router advertisements, one of each kind for a link. Options
  * are those of `sluice dhcp` and `sluice radv`, as they were said; what a client has leased is not kept.
  */
-import type { AdvertiserOptions, DhcpClientOptions, DhcpHost, DhcpServerOptions, EndpointRequest } from '../api.js';
+import type { DhcpClientOptions, DhcpHost, DhcpServerOptions } from '../api/dhcp.js';
+import type { EndpointRequest } from '../api/endpoint.js';
+import type { AdvertiserOptions } from '../api/radv.js';
 import { isSame, keyFrom, present } from './model.js';
 
 /** Sections of a file. */

@@ -2,16 +2,14 @@
  * The running state as a configuration: what commands built, and so what `config save` keeps.
  */
 import { LinkFlag } from '../../core/links.js';
-import type {
-  AddLink,
-  AddressInfo,
-  EndpointRequest,
-  Family,
-  FdbInfo,
-  NeighbourInfo,
-  RouteInfo,
-  RuleInfo,
-} from '../api.js';
+import type { AddressInfo } from '../api/address.js';
+import type { EndpointRequest } from '../api/endpoint.js';
+import type { Family } from '../api/family.js';
+import type { FdbInfo } from '../api/fdb.js';
+import type { AddLink } from '../api/link.js';
+import type { NeighbourInfo } from '../api/neighbour.js';
+import type { RouteInfo } from '../api/route.js';
+import type { RuleInfo } from '../api/rule.js';
 import { type Link, macText } from '../link.js';
 import { ADDR_GEN_MODE } from '../sysctl-tables.js';
 import { addressesOf, routesOf, type SysctlConfig } from './inet.js';

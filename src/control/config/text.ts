@@ -2,7 +2,7 @@
  * A Config as YAML: what differs from the defaults, and nothing else. Reading it again gives the same Config.
  */
 import { Document, isMap, isScalar, isSeq, type Pair, type Scalar, visit } from 'yaml';
-import type { NextHop } from '../api.js';
+import type { NextHop } from '../api/route.js';
 import type { AddressConfig, RouteConfig } from './inet.js';
 import { type Config, type LinkConfig, present, type StationConfig } from './model.js';
 import { neighbourText } from './neighbours.js';

@@ -3,7 +3,9 @@
  */
 import { build, type DhcpMessage, DhcpPort, parse } from '../../wire/dhcp.js';
 import { Protocol } from '../../wire/ipv4.js';
-import type { DhcpClientInfo, DhcpClientOptions, Request, RouteChange } from '../api.js';
+import type { DhcpClientInfo, DhcpClientOptions } from '../api/dhcp.js';
+import type { Request } from '../api/request.js';
+import type { RouteChange } from '../api/route.js';
 import { BROADCAST_MAC, frameOf, udpPacket } from '../packets.js';
 import { Alarm, isReady, type ServiceHost, type ServiceLink } from '../service-host.js';
 import type { Datagram, Socket } from '../sockets.js';

@@ -6,7 +6,7 @@ import { DhcpPort, DhcpType, parse } from '../../wire/dhcp.js';
 import { read32 } from '../../wire/field.js';
 import { formatIpv4, parseIpv4, parseMac, parsePrefix } from '../../wire/format.js';
 import { Protocol } from '../../wire/ipv4.js';
-import type { DhcpHost, DhcpLeaseInfo, DhcpServerInfo, DhcpServerOptions } from '../api.js';
+import type { DhcpHost, DhcpLeaseInfo, DhcpServerInfo, DhcpServerOptions } from '../api/dhcp.js';
 import { BROADCAST_MAC, frameOf, udpPacket } from '../packets.js';
 import { isReady, type ServiceHost, type ServiceLink } from '../service-host.js';
 import type { Datagram, Socket } from '../sockets.js';

@@ -2,7 +2,7 @@
  * What the addresses of both families have in common: a list for each link, lifetimes that end, and who is told of changes.
  */
 import { AddressFlag } from '../../route/addresses.js';
-import type { AddressInfo } from '../api.js';
+import type { AddressInfo } from '../api/address.js';
 import type { Call } from '../engine-thread.js';
 import type { InetLink } from './host.js';
 import { FOREVER, isDeprecated, isOver, type Lifetimes, lifetimeFlags, nextEnd } from './lifetime.js';

@@ -12,7 +12,7 @@
  */
 import { AddressFlag, Scope, Address4 as Word } from '../../route/addresses.js';
 import { RouteType } from '../../route/fib.js';
-import type { AddressInfo, ChangeAddress } from '../api.js';
+import type { AddressInfo, ChangeAddress } from '../api/address.js';
 import { type Address, Addresses } from './addresses.js';
 import { type InetLink, isLoopback } from './host.js';
 import { formatKey, parseKey } from './keys.js';

@@ -7,7 +7,7 @@
  *                                      Addrconf ▼  │ Tables6: addAddress, dadCompleted …
  *                                     DAD, SLAAC, router solicitation
  */
-import type { MonitorEvent } from '../api.js';
+import type { MonitorEvent } from '../api/monitor.js';
 import type { Call } from '../engine-thread.js';
 
 /** A namespace of Sluice. Its tables and rules are kept under this object's identity. */

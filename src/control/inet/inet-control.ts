@@ -10,19 +10,10 @@
  * a change of a link. Large ones leave in several, in order: the engine never works long between two bursts.
  */
 import { SluiceError } from '../../core/errors.js';
-import type {
-  AddressInfo,
-  ChangeAddress,
-  ChangeRoute,
-  ChangeRoutes,
-  ChangeRule,
-  Family,
-  GetRoute,
-  ListRoutes,
-  RouteFailures,
-  RouteInfo,
-  RuleInfo,
-} from '../api.js';
+import type { AddressInfo, ChangeAddress } from '../api/address.js';
+import type { Family } from '../api/family.js';
+import type { ChangeRoute, ChangeRoutes, GetRoute, ListRoutes, RouteFailures, RouteInfo } from '../api/route.js';
+import type { ChangeRule, RuleInfo } from '../api/rule.js';
 import type { Call } from '../engine-thread.js';
 import type { LinkChange, SettingChange } from '../link-observer.js';
 import { AddressRoom } from './address-room.js';

@@ -3,7 +3,7 @@
  * the first.
  */
 import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '../../wire/format.js';
-import type { Family } from '../api.js';
+import type { Family } from '../api/family.js';
 
 export type Words = 1 | 4;
 

@@ -16,7 +16,7 @@
  *
  * The first rule that is added splits them for good (fib_unmerge): main keeps the LPM table, local gets another.
  */
-import type { Family } from '../api.js';
+import type { Family } from '../api/family.js';
 import type { FibWriter } from './fib-writer.js';
 import type { InetNamespace } from './host.js';
 import { type Info, Infos } from './info.js';

@@ -6,7 +6,9 @@
  * for the engine. One that fails is answered with its index; those before it stay.
  */
 import type { SluiceError } from '../../core/errors.js';
-import type { ApiError, ChangeRoute, ChangeRoutes, Family, RouteChange, RouteFailures, RouteVerb } from '../api.js';
+import type { ApiError } from '../api/answer.js';
+import type { Family } from '../api/family.js';
+import type { ChangeRoute, ChangeRoutes, RouteChange, RouteFailures, RouteVerb } from '../api/route.js';
 import { type RouteBatch, RouteFailed, routeOf, unpackRoutes } from '../route-batch.js';
 import { isLoopback } from './host.js';
 import { type Info, type InfoTemplate, isZero } from './info.js';

@@ -8,7 +8,8 @@
  */
 import { AddressFlag, Scope } from '../../route/addresses.js';
 import { RouteType } from '../../route/fib.js';
-import type { Family, GetRoute, RouteInfo } from '../api.js';
+import type { Family } from '../api/family.js';
+import type { GetRoute, RouteInfo } from '../api/route.js';
 import { type InetLink, isLoopback } from './host.js';
 import { type Hop, isZero, usesGateway } from './info.js';
 import { bytesOfKey, formatKey, keyOfBytes, parseKey, TableId, wordsOf } from './keys.js';

@@ -1,11 +1,12 @@
 /*
- * Routes as rtnetlink tells them: RouteInfo of api.ts, in the kernel's order.
+ * Routes as rtnetlink tells them: RouteInfo of api/route.ts, in the kernel's order.
  *
  * - IPv4: by address; of one address the longest prefix first (fib_trie's leaves), then by metric.
  * - IPv6: the tree's branches before its forks, so a prefix comes after all that it covers (fib6_walk).
  */
 import { MTU_LOCK, NextHopFlag } from '../../route/fib.js';
-import type { Family, NextHop, RouteInfo, RouteMetrics } from '../api.js';
+import type { Family } from '../api/family.js';
+import type { NextHop, RouteInfo, RouteMetrics } from '../api/route.js';
 import { type Hop, type Info, isZero } from './info.js';
 import { formatKey } from './keys.js';
 import type { Table } from './rib.js';

@@ -4,7 +4,8 @@
  */
 import { Scope } from '../../route/addresses.js';
 import { MTU_LOCK, RouteType } from '../../route/fib.js';
-import type { Family, NextHop, RouteChange, RouteMetrics, RouteVerb } from '../api.js';
+import type { Family } from '../api/family.js';
+import type { NextHop, RouteChange, RouteMetrics, RouteVerb } from '../api/route.js';
 import type { InetLink, InetNamespace } from './host.js';
 import { NO_GATEWAY } from './info.js';
 import { bitsOf, parseKey, TableId, wordsOf } from './keys.js';

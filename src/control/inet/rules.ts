@@ -6,7 +6,8 @@
  */
 import type { Flow } from '../../route/fib.js';
 import { RuleAction, RuleFlag, Rule as Word } from '../../route/fib.js';
-import type { Family, RuleInfo } from '../api.js';
+import type { Family } from '../api/family.js';
+import type { RuleInfo } from '../api/rule.js';
 import type { InetNamespace } from './host.js';
 import { covers, formatKey, TableId, type Words, wordsOf } from './keys.js';
 import { type Refusal, refuse } from './refused.js';

@@ -2,7 +2,9 @@
  * All that the control plane knows of IP in one namespace: both families' routes, rules and addresses, and how they reach
  * the engine. Its parts know each other through it.
  */
-import type { Family, MonitorEvent, RouteInfo } from '../api.js';
+import type { Family } from '../api/family.js';
+import type { MonitorEvent } from '../api/monitor.js';
+import type { RouteInfo } from '../api/route.js';
 import type { Call } from '../engine-thread.js';
 import type { AddressRoom } from './address-room.js';
 import { Addresses4 } from './addresses4.js';

@@ -9,7 +9,7 @@
  */
 import type { SetOptions } from '../../tables/ipset.js';
 import { Member, SetAnswer, SetType } from '../../tables/ipset-member.js';
-import type { ToolOutcome } from '../api.js';
+import type { ToolOutcome } from '../api/tool.js';
 import type { Call } from '../engine-thread.js';
 import { Problem } from '../iptables/problem.js';
 import { isSameSet, newSet } from './create.js';

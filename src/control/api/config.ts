@@ -1,0 +1,6 @@
+/* The configuration, `sluice config`. */
+
+/** `config.show`: the configuration as YAML. */
+export interface ConfigInfo {
+  text: string;
+}
