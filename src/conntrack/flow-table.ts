@@ -18,7 +18,6 @@
  *
  * Expired flows are found, too: whoever asks decides.
  */
-import { BURST } from '../core/arena.js';
 import { sharedInts } from '../core/memory.js';
 import { Flow, type Flows, type Found, KindFlag, Status } from './flows.js';
 
@@ -59,11 +58,6 @@ export abstract class FlowTable {
   private used = 0;
   private insertions = 0;
 
-  /** Burst look-ups: what was found, and the first CACHE word of that direction (which brings its line into the cache). */
-  readonly found = new Int32Array(BURST);
-  readonly cache = new Int32Array(BURST);
-  protected readonly $hash = new Int32Array(BURST);
-  protected readonly $slot = new Int32Array(BURST);
   /** Flows that makeRoom found. */
   private readonly $victims = new Int32Array(EVICTION_GROUP);
   private readonly $moving = new Int32Array(STEP_MOST);
@@ -74,8 +68,6 @@ export abstract class FlowTable {
   abstract hash(words: Int32Array, at: number, key: number, zone: number): number;
   /** Whether a row's tuple of a direction is this one. `key`: KIND & KEY_MASK. */
   protected abstract isSame(found: Found, words: Int32Array, at: number, key: number, zone: number): boolean;
-  /** Looks `n` tuples up, those of zone 0; see the subclasses for where they lie. Fills `found`. */
-  abstract readonly lookupBurst: (n: number) => void;
 
   /** Looks up the tuple at words[at]. */
   find(words: Int32Array, at: number, key: number, zone: number): Found {
@@ -106,14 +98,6 @@ export abstract class FlowTable {
       if (slots[i] === TableSlot.FREE || ((slots[i] ^ tag) & TableSlot.TAG_MASK) === 0) return slots[i];
     }
     return TableSlot.FREE;
-  }
-
-  /** Of a burst: looks the tuple at words[at] up once more, with its hash at hand. */
-  protected refind(i: number, words: Int32Array, at: number, key: number): Found {
-    const found = this.findHashed(this.$hash[i], words, at, key, 0);
-    const row = (found >>> 1) * this.flows.width;
-    this.cache[i] = this.flows.words[row + Flow.CACHE + ((found & 1) << 1)];
-    return found;
   }
 
   /** The hash of a tuple of a row. */

@@ -136,7 +136,14 @@ export function compileShortPath({ inet, conntrack, nat, paths, walks, packet }:
   }
 
   /** The rest of a frame's way. False: it has to take the long one, and nothing has changed that this would not change, too. */
-  function forward(i: number, frame: Frame, link: Link, found: number, generation: number): boolean {
+  function forward(
+    i: number,
+    frame: Frame,
+    link: Link,
+    found: number,
+    generation: number,
+    isUndisturbed: boolean,
+  ): boolean {
     const direction = found & 1;
     const row = Math.imul(found >>> 1, Flow.WORDS4);
     const cache = row + Flow.CACHE + (direction << 1);
@@ -148,7 +155,8 @@ export function compileShortPath({ inet, conntrack, nat, paths, walks, packet }:
       direction !== 0 ? CtInfo.ESTABLISHED_REPLY : (status & Status.SEEN_REPLY) === 0 ? CtInfo.NEW : CtInfo.ESTABLISHED;
     if (pathWords[path + Path.IN] !== link || pathWords[path + Path.INFO] !== info || (status & SLOW) !== 0)
       return false;
-    if (((flows[row + Flow.EXPIRES] - packet.now) | 0) <= 0 || !isStill(i, tuple, row)) return false;
+    if (((flows[row + Flow.EXPIRES] - packet.now) | 0) <= 0) return false;
+    if (!isUndisturbed && !isStill(i, tuple, row)) return false;
     const out = pathWords[path + Path.OUT];
     const hop = pathWords[path + Path.HOP];
     const other = row + Flow.ORIGINAL + Math.imul(direction ^ 1, Flow.TUPLE_WORDS4);
@@ -211,10 +219,13 @@ export function compileShortPath({ inet, conntrack, nat, paths, walks, packet }:
     table.lookupBurst(n);
     nat.touch4(table, n);
     begin(namespace, link, now);
+    // None of the burst has taken the long path, on which flows may end and others take their rows.
+    let isUndisturbed = true;
     for (let i = 0; i < n; i++) {
       const frame = burst[i];
       const found = table.found[i];
-      if (found !== 0 && forward(i, frame, link, found, generation)) continue;
+      if (found !== 0 && forward(i, frame, link, found, generation, isUndisturbed)) continue;
+      isUndisturbed = false;
       inet.receiveOther(frame, link, now);
       begin(namespace, link, now);
     }
