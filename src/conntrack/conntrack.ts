@@ -107,6 +107,8 @@ export class Conntrack extends FlowStores implements Tracking {
   private readonly $reply = new Tuple();
   /** A flow that is over, but whose number a packet under way may have. */
   private ended: FlowNumber = 0;
+  /** The pending flow, while its reply tuple is known to be no other's; else 0. */
+  private free: FlowNumber = 0;
   private now = 0;
   /** While packets are tried out: what of theirs is to be put back. */
   private rehearsal: Rehearsal | undefined;
@@ -138,7 +140,13 @@ export class Conntrack extends FlowStores implements Tracking {
 
   /** NAT: what the answers of the pending flow will have. */
   alterReply(flow: FlowNumber, tuple: Tuple): void {
+    this.free = 0;
     this.writeTuple(flow, Direction.REPLY, tuple);
+  }
+
+  /** NAT: the pending flow's reply tuple is no other flow's. */
+  noteFree(flow: FlowNumber): void {
+    this.free = flow;
   }
 
   /** Whether a tuple, as the reply of this flow, is another flow's. */
@@ -410,7 +418,7 @@ export class Conntrack extends FlowStores implements Tracking {
     const at = this.at(flow);
     if ((words[at + Flow.STATUS] & Status.DYING) !== 0) return false;
     this.readTuple(flow, Direction.REPLY, this.$reply);
-    if (this.isTaken(flow, this.$reply)) return false;
+    if (this.free !== flow && this.isTaken(flow, this.$reply)) return false;
     this.hash(flow);
     words[at + Flow.STATUS] |= Status.CONFIRMED;
     this.extensions.noteStart(flow, this.now);
@@ -444,6 +452,7 @@ export class Conntrack extends FlowStores implements Tracking {
 
   /** Puts a flow's tuples into the hash table, and takes them out; nothing else of it changes. */
   hash(flow: FlowNumber): void {
+    this.free = 0;
     const table = this.tables[familyOf(flow)];
     table.insert(flow & Flow.NUMBER_MASK, Direction.ORIGINAL);
     table.insert(flow & Flow.NUMBER_MASK, Direction.REPLY);

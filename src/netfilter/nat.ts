@@ -52,6 +52,8 @@ interface Doomed {
 export class Nat implements NatParts, TupleUse, FlowWatcher {
   /** Flows that found no source free. */
   exhausted = 0;
+  /** Whether the last `finish` has changed its packet. */
+  hasRewritten = false;
   private readonly arena: Arena;
   private readonly addresses: NatAddresses;
   private readonly choice = new TupleChoice(this);
@@ -92,6 +94,7 @@ export class Nat implements NatParts, TupleUse, FlowWatcher {
   /** After the rules: binds the flow where they have not, and makes the packet what the flow is bound to. DROP: the frame is gone. */
   finish(packet: Packet): Verdict {
     const { arena, conntrack } = this;
+    this.hasRewritten = false;
     const flow = arena.flow[packet.frame];
     if (flow <= 0) return Verdict.ACCEPT;
     const info = arena.flowInfo[packet.frame];
@@ -123,6 +126,7 @@ export class Nat implements NatParts, TupleUse, FlowWatcher {
 
   private rewrite(packet: Packet, manip: Manip, words: Int32Array, address: number, port: number): boolean {
     const { network, transport, key } = packet;
+    this.hasRewritten = true;
     const room = network + packet.length - transport;
     const protocol = key[Key.PROTOCOL];
     const side = manip === Manip.SOURCE ? Side.SOURCE : Side.DESTINATION;
@@ -240,6 +244,7 @@ export class Nat implements NatParts, TupleUse, FlowWatcher {
     if (manip === Manip.SOURCE && !isFree && this.isTaken(choice.tuple, false)) return false;
     let bits = doneBit(manip);
     if (this.store(flow)) bits |= manip === Manip.SOURCE ? Status.SRC_NAT : Status.DST_NAT;
+    if (isFree) conntrack.noteFree(flow);
     conntrack.addStatus(flow, bits);
     if ((bits & Status.SRC_NAT) !== 0) this.listSource(flow);
     return true;

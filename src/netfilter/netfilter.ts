@@ -583,7 +583,7 @@ export class Netfilter implements Hooks {
     if (this.watcher !== undefined) this.watcher.translating(packet);
     if (nat.asks(packet) && !this.runTable(TableId.NAT)) return false;
     if (nat.finish(packet) !== Verdict.ACCEPT) return false;
-    readHeaders(this.inet.arena, packet);
+    if (nat.hasRewritten) readHeaders(this.inet.arena, packet);
     if (this.watcher !== undefined) this.watcher.translated(packet);
     return true;
   }

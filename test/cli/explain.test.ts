@@ -39,6 +39,7 @@ describe('words', () => {
     ['--to 1.1.1.1 --dport 65536', '"65536" is no port from 0 to 65535'],
     ['--to 1.1.1.1 --proto none', '"none" is no IP protocol'],
     ['--to 1.1.1.1 -x', 'there is no such option'],
+    ['--to 1.1.1.1 --dport 80 -p tcp', 'it is no frame; a protocol is --proto'],
   ])('refuses %s', async (line, cause) => {
     const { status, out, err } = await sluice(words(`explain ${line}`));
     expect([status, out]).toEqual([2, '']);
