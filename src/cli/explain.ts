@@ -70,7 +70,8 @@ export function parseExplain(words: readonly string[]): ExplainCommand {
       if (value === undefined || value === '') throw misuse('explain', name, 'it needs a value');
       OPTIONS[name](request, value);
     } else if (name.startsWith('-')) throw misuse('explain', name, 'there is no such option');
-    else if (/[^\da-fx\s:.-]/i.test(words[at])) throw misuse('explain', words[at], 'it is no frame; a protocol is --proto');
+    else if (/[^\da-fx\s:.-]/i.test(words[at]))
+      throw misuse('explain', words[at], 'it is no frame; a protocol is --proto');
     else digits += words[at];
   }
   if (digits !== '') request.frame = digits;

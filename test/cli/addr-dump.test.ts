@@ -48,7 +48,7 @@ describe.skipIf(reason !== '')(`ip addr save${reason === '' ? '' : ` (${reason})
   let kernel: Namespace;
   let file: Buffer;
 
-  const exec = (line: string, input = Buffer.alloc(0)): Buffer =>
+  const exec = (line: string, input: Buffer = Buffer.alloc(0)): Buffer =>
     spawnSync('ip', ['netns', 'exec', kernel.name, ...line.split(' ')], { input }).stdout;
 
   beforeAll(() => {

@@ -177,8 +177,9 @@ async function beside(text: string, force: string): Promise<void> {
   const daemon = await FakeDaemon.start((request) => {
     if (request.op === 'link.list') return [];
     if (request.op !== 'link.add') return {};
-    if (links.has(request.name)) return refusal('EEXIST', `cannot add ${request.name}: it exists; rename it`);
-    links.add(request.name);
+    const { name = '' } = request;
+    if (links.has(name)) return refusal('EEXIST', `cannot add ${name}: it exists; rename it`);
+    links.add(name);
     return {};
   });
   try {

@@ -36,7 +36,7 @@ function changesOf(request: ChangeRoutes): Change[] {
 
 /** All that the daemon was told to do, one by one. */
 function told(daemon: FakeDaemon): unknown[] {
-  return daemon.received.flatMap(({ id: _, chain: __, ...request }) => {
+  return daemon.received.flatMap(({ id: _, chain: __, ...request }): unknown[] => {
     if (request.op === 'route.bulk') return changesOf(request);
     return request.op === 'route.change' ? [{ verb: request.verb, route: request.route }] : [request];
   });

@@ -69,9 +69,9 @@ async function exactStateOf(running: RunningNetwork): Promise<Config> {
 function withKept(to: Config, from: Config): Config {
   const anew = remade(to, from);
   const links = to.links.map((link) => {
-    const old = from.links.find(({ name }) => name === link.name);
-    const isKept = old?.address !== undefined && link.address === undefined && !anew.has(link.name);
-    return isKept ? { ...link, address: old.address } : link;
+    const { address } = from.links.find(({ name }) => name === link.name) ?? {};
+    const isKept = link.address === undefined && !anew.has(link.name);
+    return isKept && address !== undefined ? { ...link, address } : link;
   });
   return sorted({ links, fdb: to.fdb });
 }

@@ -58,7 +58,7 @@ const destinations = async (family: Family, table = 254): Promise<string[]> =>
 
 const addresses = (link = 'v0'): AddressInfo[] => world.control.addressesOf(world.link(link));
 
-async function refusal(act: () => Promise<unknown>): Promise<{ errno: string; extack?: string; message: string }> {
+async function refusal(act: () => Promise<unknown>): Promise<SluiceError> {
   const error = await act().then(
     () => undefined,
     (thrown: unknown) => thrown,

@@ -1,6 +1,6 @@
 /* An engine that only writes down what it is asked to do, keeps neighbours, and has every port free. */
 
-import type { Call, EngineThread, SharedCounters } from '../../src/control/engine-thread.js';
+import type { Call, EngineCounters, EngineThread } from '../../src/control/engine-thread.js';
 import { DropReason } from '../../src/core/drop.js';
 import { Counter, MAX_LINKS, Total } from '../../src/core/links.js';
 import { NeighbourKeeper } from './neighbour-keeper.js';
@@ -10,7 +10,7 @@ const NO_STATIONS = { words: new Int32Array(0), next: -1 };
 class RecordingEngine {
   private readonly neighbours = new NeighbourKeeper();
   calls: Call[] = [];
-  readonly counters: SharedCounters = {
+  readonly counters: EngineCounters = {
     counters: new Float64Array((MAX_LINKS + 1) << Counter.SHIFT),
     drops: new Float64Array((MAX_LINKS + 1) * DropReason.COUNT),
     totals: new Float64Array(Total.COUNT),

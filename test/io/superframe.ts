@@ -8,7 +8,7 @@ export interface Shape {
   isTcp: boolean;
   isIpv6: boolean;
   /** TPIDs of the VLAN tags, outer first. */
-  tags: number[];
+  tags: readonly number[];
   /** 4-byte words of IPv4 options, of TCP options. */
   ipOptions: number;
   tcpOptions: number;

@@ -28,6 +28,8 @@ class Flows implements ConntrackParts {
   readonly helpers = new Map<number, number>();
   counts: number[] | undefined;
   left = 30_000;
+  /** The flow that packets are like which are no part of one. */
+  like = 0;
 
   add(flow: number, original: string, reply: string, status = 0, protocol = 17, state = 0): this {
     this.rows.set(flow, { protocol, tuples: [original, reply].map(tupleOf), status, state });
@@ -74,6 +76,11 @@ class Flows implements ConntrackParts {
 
   master = (flow: number) => this.masters.get(flow) ?? 0;
   helper = (flow: number) => this.helpers.get(flow) ?? 0;
+  flowLike = () => this.like;
+
+  close(flow: number): void {
+    throw new Error(`a match ends flow ${flow}`);
+  }
 }
 
 /** "10.0.0.9:1000 10.0.0.1:7". */
@@ -250,6 +257,11 @@ describe('matches that ask about the flow', () => {
     expect(begin(1, '10.0.0.9')).toEqual([1]);
     expect(begin(2, '10.0.0.9')).toEqual([1, 2]);
     expect(stand.held(datagram(4), { flow: 2 })).toEqual([1, 2]);
+    // A packet that is no part of a flow is one more, unless it is like one that is counted.
+    expect(stand.held(datagram(4))).toEqual([0, 2]);
+    flows.like = 2;
+    expect(stand.held(datagram(4))).toEqual([1, 2]);
+    flows.like = 0;
     expect(begin(3, '10.0.0.9')).toEqual([0, 2]);
     expect(begin(4, '10.0.0.10')).toEqual([2]);
     // One ends, one is closed, one is another flow by now.

@@ -93,12 +93,7 @@ function answer(frame: Uint8Array, to: string, from: string): Uint8Array {
 
 const FLAGS = [0x02, 0x10, 0x10, 0x18, 0x10, 0x11, 0x04];
 
-function packet(
-  random: Random,
-  ends: Partial<Ip4Options> & { source: string; destination: string },
-  from: number,
-  to: number,
-): Uint8Array {
+function packet(random: Random, ends: Ip4Options, from: number, to: number): Uint8Array {
   const { source, destination } = ends;
   const odd: Partial<Ip4Options> = [
     {},

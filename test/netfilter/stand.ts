@@ -71,6 +71,7 @@ export class Stand {
       },
       conntrack: null,
       nat: null,
+      memento: undefined,
       trace: () => {
         this.traced++;
       },

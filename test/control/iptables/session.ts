@@ -70,7 +70,7 @@ export function askReal(lines: readonly Line[]): Outcome[] {
 
 /** Our iptables over the dataplane's own rules, without the dataplane. */
 export class World {
-  readonly rules = new Rules({ capacity: 1 << 18, chains: 1 << 16, poolWords: 1 << 22 });
+  readonly rules = new Rules({}, { capacity: 1 << 18, chains: 1 << 16, poolWords: 1 << 22 });
   readonly iptables: Iptables;
   readonly tracking = new Map<string, boolean>();
   /** Ops applied, and how long the list was that packets had to wait for. */
