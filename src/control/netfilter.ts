@@ -3,7 +3,7 @@
  * to the dataplane.
  *
  *   iptables.* requests ─► Iptables ─► ops ─► engine
- *                             └─ names of links, sets, texts ─► numbers
+ *                             └─ names of links, sets, tables of matches ─► numbers
  */
 import type { RunIpset, RunIptables, ToolOutcome } from './api/tool.js';
 import type { Call, EngineThread } from './engine-thread.js';
@@ -12,6 +12,7 @@ import { registry } from './iptables/extensions/registry.js';
 import { Iptables } from './iptables/iptables.js';
 import type { Link } from './link.js';
 import { PatternNumbers } from './link-patterns.js';
+import { NamedTables } from './named-tables.js';
 import type { Namespace } from './namespaces.js';
 import type { Network } from './network.js';
 
@@ -19,7 +20,6 @@ export class NetfilterControl {
   readonly iptables: Iptables;
   readonly ipset: IpsetControl;
   private readonly patterns: PatternNumbers;
-  private readonly texts = new Map<string, number>();
 
   constructor(
     network: Network,
@@ -38,6 +38,7 @@ export class NetfilterControl {
       },
       links,
     );
+    const tables = new NamedTables((kind, number) => engine.post([['closeNamed', kind, number]]));
     const { rules, policies } = engine.counters;
     this.iptables = new Iptables({
       engine: {
@@ -56,22 +57,17 @@ export class NetfilterControl {
         policyBytes: (chain) => policies[(chain << 1) + 1],
       },
       registry,
-      numbers: (namespace) => ({
+      numbers: (namespace, family) => ({
         links: (pattern) => this.patterns.number(pattern),
         set: (name) => this.ipset.number(namespace, name),
         holdSet: (set) => this.ipset.hold(set),
         releaseSet: (set) => this.ipset.release(set),
-        text: (kind, text) => this.textNumber(`${kind} ${text}`),
+        text: (kind, name) => tables.hold({ namespace, family, kind, name }),
+        releaseText: (kind, number) => tables.release(kind, number),
       }),
       maxRules: (rules.length >> 1) - 1,
       maxChains: (policies.length >> 1) - 1,
     });
-  }
-
-  private textNumber(text: string): number {
-    const number = this.texts.get(text) ?? this.texts.size + 1;
-    this.texts.set(text, number);
-    return number;
   }
 
   async execute(request: RunIptables, { number }: Namespace): Promise<ToolOutcome> {

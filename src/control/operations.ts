@@ -36,6 +36,7 @@ import type { EngineLog } from './engine-log.js';
 import { FrameExplainer, type FrameWalk } from './explain-frame.js';
 import type { MemberPage, MembersChanged } from './ipset/ipset.js';
 import type { SetSize } from './ipset/listing.js';
+import type { NamedKind } from './iptables/extension.js';
 
 /** Words of one station in a page of `stations`. */
 export const STATION_WORDS = 8;
@@ -73,6 +74,10 @@ const ASKS_ONLY = new Set([
   ...['hasMember', 'memberPage', 'setSize'],
   ...['stations', 'neighbours', 'proxies', 'snapshot', 'sourceAddress', 'mtuTo', 'hasRuleRoom', 'settleRules'],
   ...['explainFrame', 'explainPacket', 'nameLink', 'ackLog'],
+  ...['flows', 'flow', 'countFlows', 'flowStats', 'expectations', 'watchFlows', 'flowEvents', 'watchNeighbours'],
+  // What it finds out changes something by itself.
+  'deviceIsUp',
+  ...['startCapture', 'stopCapture', 'tellPackets'],
   ...['ackCapture', 'ackEndpoint', 'sendPacket', 'sendFrame', 'openEndpoint', 'closeEndpoint'],
 ]);
 
@@ -201,6 +206,11 @@ export class Operations {
   explainPacket(namespace: Namespace, bytes: Uint8Array): FrameWalk {
     this.explainer ??= new FrameExplainer(this.dataplane);
     return this.explainer.send(namespace, bytes, this.now);
+  }
+
+  /** No rule names a table of hashlimit, or a list of -m recent, any more. */
+  closeNamed(kind: NamedKind, number: number): void {
+    this.dataplane.netfilter.matches[kind].close(number);
   }
 
   // --- ipset ------------------------------------------------------------------------------------

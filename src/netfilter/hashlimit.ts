@@ -10,8 +10,9 @@
  *   fills it.
  * - rate match: counts an interval; the packet holds while the interval before was below the rate and this one is below rate + burst.
  *
- * A table has `max` entries (default 8 × size); when it is full a new flow's packets are dropped, as in the kernel. Entries go when they
- * were not asked for during `expire`, but only once every `gc interval`: until then they live on. Memory is allocated when the first packet asks.
+ * A table has `max` entries (default 8 × size, never fewer than size); when it is full, or there is no memory for more, a new flow's packets
+ * are dropped, as in the kernel. Entries go when they were not asked for during `expire`, but only once every `gc interval`: until then
+ * they live on. The first packet that asks makes the table, small: it doubles as entries come. It ends with the last rule that names it.
  */
 import { sooner } from '../core/delay.js';
 import { Key, type Packet } from '../core/packet.js';
@@ -59,6 +60,15 @@ const BYTE_SHIFT = 4;
 /** Buckets where nobody says: the kernel's choice of a machine with more than 1 GB. */
 const DEFAULT_SIZE = 8192;
 
+/** Buckets, and entries where a rule says how many, at most: what is more is cut down to it, as in the kernel. */
+export const MOST_ENTRIES = 1 << 20;
+
+/** Room for entries at first. */
+const FIRST_ROOM = 256;
+
+/** ms: a longer time of the kernel's 32 bits is as good as for ever, and is cut down to it. */
+const LONGEST_MS = 0x7fff_ffff;
+
 /** Entries swept at most at a time. */
 const SWEEP = 256;
 
@@ -68,11 +78,22 @@ function maskOf(length: number): number {
   return length <= 0 ? 0 : length >= 32 ? -1 : -1 << (32 - length);
 }
 
+/** Of a word without sign. */
+function atMost(word: number, most: number): number {
+  return Math.min(word >>> 0, most);
+}
+
+function powerOfTwo(n: number): number {
+  return n <= 1 ? 1 : 1 << (32 - Math.clz32(n - 1));
+}
+
 class HashlimitTable {
   readonly mode: number;
   private readonly buckets: Int32Array;
-  private readonly words: Int32Array;
-  private readonly numbers: Float64Array;
+  private words: Int32Array;
+  private numbers: Float64Array;
+  /** Entries that `words` and `numbers` hold; the first is none. */
+  private room: number;
   private readonly max: number;
   private readonly gcMs: number;
   private readonly expireMs: number;
@@ -90,11 +111,11 @@ class HashlimitTable {
   private sweepDue = 0;
 
   constructor(pool: Int32Array, at: number, now: number) {
-    const size = pool[at + HashlimitOp.SIZE] || DEFAULT_SIZE;
+    const size = atMost(pool[at + HashlimitOp.SIZE], MOST_ENTRIES) || DEFAULT_SIZE;
     this.mode = pool[at + HashlimitOp.MODE];
-    this.max = pool[at + HashlimitOp.MAX] || 8 * size;
-    this.gcMs = pool[at + HashlimitOp.GC_INTERVAL];
-    this.expireMs = pool[at + HashlimitOp.EXPIRE];
+    this.max = Math.max(atMost(pool[at + HashlimitOp.MAX], MOST_ENTRIES) || 8 * size, size);
+    this.gcMs = atMost(pool[at + HashlimitOp.GC_INTERVAL], LONGEST_MS);
+    this.expireMs = atMost(pool[at + HashlimitOp.EXPIRE], LONGEST_MS);
     this.average = (pool[at + HashlimitOp.AVERAGE] >>> 0) + (pool[at + HashlimitOp.AVERAGE + 1] >>> 0) * 0x1_0000_0000;
     this.burst = pool[at + HashlimitOp.BURST] >>> 0;
     this.interval = pool[at + HashlimitOp.INTERVAL];
@@ -104,11 +125,10 @@ class HashlimitTable {
       this.masks[i] = maskOf(pool[at + HashlimitOp.SOURCE_LENGTH] - 32 * i);
       this.masks[4 + i] = maskOf(pool[at + HashlimitOp.DESTINATION_LENGTH] - 32 * i);
     }
-    let buckets = 1;
-    while (buckets < size) buckets <<= 1;
-    this.buckets = new Int32Array(buckets);
-    this.words = new Int32Array((this.max + 1) * Entry.WORDS);
-    this.numbers = new Float64Array((this.max + 1) * Amount.WORDS);
+    this.buckets = new Int32Array(powerOfTwo(size));
+    this.room = Math.min(this.max + 1, FIRST_ROOM);
+    this.words = new Int32Array(this.room * Entry.WORDS);
+    this.numbers = new Float64Array(this.room * Amount.WORDS);
     this.sweepDue = (now + this.gcMs) | 0;
   }
 
@@ -153,16 +173,39 @@ class HashlimitTable {
   /** A new entry for $key, or 0: the table is full. */
   private add(bucket: number, now: number): number {
     if (this.size >= this.max) return 0;
+    const index = this.take();
+    if (index === 0) return 0;
     const { words } = this;
-    const index = this.free !== 0 ? this.free : this.end++;
     const at = index * Entry.WORDS;
-    if (this.free !== 0) this.free = words[at];
     words[at] = this.buckets[bucket];
     this.buckets[bucket] = index;
     for (let i = 0; i < 9; i++) words[at + Entry.SOURCE + i] = $key[i];
     this.size++;
     this.begin(index, now);
     return index;
+  }
+
+  /** An entry that nobody uses, or 0: there is no memory. */
+  private take(): number {
+    const index = this.free;
+    if (index !== 0) this.free = this.words[index * Entry.WORDS];
+    else if (this.end < this.room || this.grow()) return this.end++;
+    return index;
+  }
+
+  /** Twice the room. False: there is no memory for it. */
+  private grow(): boolean {
+    const room = Math.min(this.room * 2, this.max + 1);
+    try {
+      const words = new Int32Array(room * Entry.WORDS);
+      const numbers = new Float64Array(room * Amount.WORDS);
+      words.set(this.words);
+      numbers.set(this.numbers);
+      Object.assign(this, { room, words, numbers });
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   private begin(index: number, now: number): void {

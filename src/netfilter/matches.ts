@@ -327,7 +327,8 @@ export class Matches {
 
   /** Work that time asks for. Returns ms until more is due, -1 = never. */
   timers(now: number): number {
-    return sooner(this.hashlimit.timers(now), this.connlimit.timers(this.pool, this.parts.conntrack, now));
+    const limits = sooner(this.hashlimit.timers(now), this.connlimit.timers(this.pool, this.parts.conntrack, now));
+    return sooner(limits, this.recent.timers(now));
   }
 }
 

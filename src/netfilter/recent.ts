@@ -2,11 +2,13 @@
  * -m recent: lists of addresses with the times at which they were seen last, shared by the rules that name them.
  *
  *   table ─ buckets ─► entry ─► entry …     entries also hang in a list by age: head = seen longest ago
- *   entry:  | next in bucket | older | younger | family, TTL | address, 4 | stamps kept | next stamp | stamps … |
+ *   entry:  | next in bucket | older | younger | family, TTL | address, 4 | stamps kept | next stamp |     its stamps stand apart
  *
  * A table holds `entries` addresses; when it is full a new one takes the place of the one seen longest ago. Each has room for so many stamps, a
- * power of two; they are overwritten in a ring. Times are ms. All as in xt_recent, whose module parameters (ip_list_tot,
- * ip_pkt_list_tot) are `entries` and `stamps` of the constructor.
+ * power of two; they are overwritten in a ring. All as in xt_recent, whose module parameters (ip_list_tot, ip_pkt_list_tot) are
+ * `entries` and `stamps` of the constructor. A table begins with the first packet that asks, and ends with the last rule that names it.
+ *
+ * Stamps are ms of a clock that does not wrap, unlike the engine's, as a rule may ask for months; `timers` keeps it going while no packet does.
  */
 
 import { Key, type Packet } from '../core/packet.js';
@@ -23,24 +25,28 @@ const enum Entry {
   ADDRESS = 4,
   COUNT = 8,
   INDEX = 9,
-  STAMPS = 10,
+  WORDS = 10,
 }
 
 const SECOND_MS = 1000;
+
+/** Between two looks at the clock: less than the 24 days that the engine's ms tell apart. */
+const CLOCK_MS = 24 * 3600 * SECOND_MS;
 
 /** Stamps where neither the module's parameter nor a rule says more. */
 const DEFAULT_STAMPS = 32;
 
 /** One list. Entries are places in `words`, 0 = none. */
 class RecentTable {
-  words: Int32Array;
+  private readonly words: Int32Array;
+  /** Of an entry so many, at its number × `stamps`. */
+  private times: Float64Array;
   readonly buckets: Int32Array;
   readonly mask = new Int32Array(4);
   size = 0;
   private oldest = 0;
   private youngest = 0;
   private free = 0;
-  private width: number;
 
   constructor(
     readonly capacity: number,
@@ -51,8 +57,8 @@ class RecentTable {
     let buckets = 16;
     while (buckets < capacity) buckets <<= 1;
     this.buckets = new Int32Array(buckets);
-    this.width = Entry.STAMPS + stamps;
-    this.words = new Int32Array((capacity + 1) * this.width);
+    this.words = new Int32Array((capacity + 1) * Entry.WORDS);
+    this.times = new Float64Array((capacity + 1) * stamps);
     for (let i = 0; i < 4; i++) this.mask[i] = mask[maskAt + i];
     this.flush();
   }
@@ -60,8 +66,7 @@ class RecentTable {
   /** Room for more stamps than there is: what was known is forgotten. */
   widen(stamps: number): void {
     this.stamps = stamps;
-    this.width = Entry.STAMPS + stamps;
-    this.words = new Int32Array((this.capacity + 1) * this.width);
+    this.times = new Float64Array((this.capacity + 1) * stamps);
     this.flush();
   }
 
@@ -72,9 +77,14 @@ class RecentTable {
     this.youngest = 0;
     this.free = 0;
     for (let i = this.capacity; i > 0; i--) {
-      this.words[i * this.width] = this.free;
-      this.free = i * this.width;
+      this.words[i * Entry.WORDS] = this.free;
+      this.free = i * Entry.WORDS;
     }
+  }
+
+  /** Where the stamps of an entry begin. */
+  private timesOf(at: number): number {
+    return Math.imul((at / Entry.WORDS) | 0, this.stamps);
   }
 
   private bucket(a: number, b: number, c: number, d: number): number {
@@ -102,7 +112,7 @@ class RecentTable {
     return 0;
   }
 
-  add(family: Family, a: number, b: number, c: number, d: number, ttl: number, now: number): number {
+  add(family: Family, a: number, b: number, c: number, d: number, ttl: number, clock: number): number {
     if (this.free === 0) this.remove(this.oldest);
     const at = this.free;
     const { words } = this;
@@ -115,7 +125,7 @@ class RecentTable {
     words[at + Entry.ADDRESS + 1] = b;
     words[at + Entry.ADDRESS + 2] = c;
     words[at + Entry.ADDRESS + 3] = d;
-    words[at + Entry.STAMPS] = now;
+    this.times[this.timesOf(at)] = clock;
     words[at + Entry.COUNT] = 1;
     words[at + Entry.INDEX] = 1;
     this.append(at);
@@ -159,10 +169,10 @@ class RecentTable {
   }
 
   /** It is seen now. */
-  touch(at: number, ttl: number, now: number): void {
+  touch(at: number, ttl: number, clock: number): void {
     const { words } = this;
     const index = words[at + Entry.INDEX] & (this.stamps - 1);
-    words[at + Entry.STAMPS + index] = now;
+    this.times[this.timesOf(at) + index] = clock;
     words[at + Entry.INDEX] = index + 1;
     if (index + 1 > words[at + Entry.COUNT]) words[at + Entry.COUNT] = index + 1;
     words[at + Entry.KIND] = (words[at + Entry.KIND] & ~0xff) | ttl;
@@ -172,10 +182,12 @@ class RecentTable {
 
   /** Whether it was seen `hits` times, since `since` where `seconds` is not 0. */
   wasSeen(at: number, seconds: number, since: number, hits: number): boolean {
-    const { words } = this;
+    const { times } = this;
+    const first = this.timesOf(at);
+    const end = first + this.words[at + Entry.COUNT];
     let seen = 0;
-    for (let i = 0; i < words[at + Entry.COUNT]; i++) {
-      if (seconds !== 0 && ((since - words[at + Entry.STAMPS + i]) | 0) > 0) continue;
+    for (let i = first; i < end; i++) {
+      if (seconds !== 0 && since > times[i]) continue;
       if (hits === 0 || ++seen >= hits) return true;
     }
     return false;
@@ -185,8 +197,7 @@ class RecentTable {
   reap(since: number, kept: number): void {
     const at = this.oldest;
     if (at === 0 || at === kept) return;
-    const last = this.words[at + Entry.STAMPS + this.words[at + Entry.INDEX] - 1];
-    if (((since - last) | 0) > 0) this.remove(at);
+    if (since > this.times[this.timesOf(at) + this.words[at + Entry.INDEX] - 1]) this.remove(at);
   }
 
   /** Entries from the oldest on. */
@@ -194,12 +205,12 @@ class RecentTable {
     const { words } = this;
     const list: RecentEntry[] = [];
     for (let at = this.oldest; at !== 0; at = words[at + Entry.YOUNGER]) {
-      const start = at + Entry.STAMPS;
+      const start = this.timesOf(at);
       list.push({
         family: words[at + Entry.KIND] >>> 8,
         address: [...words.subarray(at + Entry.ADDRESS, at + Entry.ADDRESS + 4)],
         ttl: words[at + Entry.KIND] & 0xff,
-        stamps: [...words.subarray(start, start + words[at + Entry.COUNT])],
+        stamps: [...this.times.subarray(start, start + words[at + Entry.COUNT])],
         next: words[at + Entry.INDEX],
       });
     }
@@ -212,7 +223,7 @@ export interface RecentEntry {
   family: Family;
   address: number[];
   ttl: number;
-  /** Engine's ms, in the order of the ring; `next` is where the next one goes. */
+  /** ms of Recent.clock, in the order of the ring; `next` is where the next one goes. */
   stamps: number[];
   next: number;
 }
@@ -232,10 +243,23 @@ export class Recent {
   private readonly tables: Array<RecentTable | undefined> = [];
   private readonly capacity: number;
   private readonly stamps: number;
+  /** ms, that do not wrap. */
+  clock = 0;
+  /** The engine's ms when the clock was last looked at. */
+  private last = 0;
+  /** Tables that are there. */
+  private count = 0;
 
   constructor(options: RecentOptions = {}) {
     this.capacity = options.entries ?? 100;
     this.stamps = options.stamps ?? 0;
+  }
+
+  private tick(now: number): number {
+    // A clock that is set back stands still.
+    this.clock += Math.max((now - this.last) | 0, 0);
+    this.last = now;
+    return this.clock;
   }
 
   private tableOf(pool: Int32Array, at: number): RecentTable {
@@ -246,6 +270,7 @@ export class Recent {
     if (table === undefined) {
       const made = new RecentTable(this.capacity, wanted, pool, at + RecentOp.MASK);
       this.tables[number] = made;
+      this.count++;
       return made;
     }
     if (wanted > table.stamps) table.widen(wanted);
@@ -259,7 +284,8 @@ export class Recent {
 
   /** Answers with the inversion; `ttl` of the packet as it came in. */
   match(pool: Int32Array, at: number, packet: Packet, ttl: number): Answer {
-    const { now, key } = packet;
+    const { key } = packet;
+    const clock = this.tick(packet.now);
     const table = this.tableOf(pool, at);
     const word = pool[at];
     const from = (word & RecentOp.DESTINATION) !== 0 ? Key.DESTINATION : Key.SOURCE;
@@ -272,21 +298,21 @@ export class Recent {
     const isInverted = (word & OpWord.INVERTED) !== 0;
     if (entry === 0) {
       if ((word & RecentOp.SET) === 0) return isInverted ? Answer.YES : Answer.NO;
-      table.add(packet.family, a, b, c, d, ttl, now);
+      table.add(packet.family, a, b, c, d, ttl, clock);
       return isInverted ? Answer.NO : Answer.YES;
     }
-    const holds = this.holds(table, entry, pool, at, now) !== isInverted;
+    const holds = this.holds(table, entry, pool, at) !== isInverted;
     if ((word & RecentOp.REMOVE) !== 0) table.remove(entry);
-    else if ((word & RecentOp.SET) !== 0 || ((word & RecentOp.UPDATE) !== 0 && holds)) table.touch(entry, ttl, now);
+    else if ((word & RecentOp.SET) !== 0 || ((word & RecentOp.UPDATE) !== 0 && holds)) table.touch(entry, ttl, clock);
     return holds ? Answer.YES : Answer.NO;
   }
 
-  private holds(table: RecentTable, entry: number, pool: Int32Array, at: number, now: number): boolean {
+  private holds(table: RecentTable, entry: number, pool: Int32Array, at: number): boolean {
     const word = pool[at];
     if ((word & (RecentOp.SET | RecentOp.REMOVE)) !== 0) return true;
     if ((word & (RecentOp.CHECK | RecentOp.UPDATE)) === 0) return false;
-    const seconds = pool[at + RecentOp.SECONDS];
-    const since = (now - seconds * SECOND_MS) | 0;
+    const seconds = pool[at + RecentOp.SECONDS] >>> 0;
+    const since = this.clock - seconds * SECOND_MS;
     const wasSeen = table.wasSeen(entry, seconds, since, pool[at + RecentOp.HIT_COUNT]);
     if ((word & RecentOp.REAP) !== 0) {
       const holds = wasSeen !== ((word & OpWord.INVERTED) !== 0);
@@ -307,8 +333,9 @@ export class Recent {
     if (table === undefined) return false;
     const [a, b = 0, c = 0, d = 0] = address;
     const entry = table.find(family, a, b, c, d, 0);
-    if (entry === 0) table.add(family, a, b, c, d, 0, now);
-    else table.touch(entry, 0, now);
+    const clock = this.tick(now);
+    if (entry === 0) table.add(family, a, b, c, d, 0, clock);
+    else table.touch(entry, 0, clock);
     return true;
   }
 
@@ -325,6 +352,13 @@ export class Recent {
 
   /** No rule names it any more. */
   close(number: number): void {
+    if (this.tables[number] !== undefined) this.count--;
     this.tables[number] = undefined;
+  }
+
+  /** Keeps the clock going. Returns ms until it has to be called again, -1 = never. */
+  timers(now: number): number {
+    this.tick(now);
+    return this.count === 0 ? -1 : CLOCK_MS;
   }
 }

@@ -1,6 +1,8 @@
 /* What rules of iptables ask of the rest of the control plane: links by their names, conntrack only where it is needed, flows counted. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ANY_LINK } from '../../src/route/endpoints.js';
 import { OneProcess } from '../support/one-process.js';
+import { ip4, ip6, pattern, udp } from '../support/packets.js';
 
 let world: OneProcess;
 
@@ -45,5 +47,139 @@ describe('rules of iptables', () => {
     expect(fits(eth1)).toEqual([false, false]);
     await world.run('ip link del eth0');
     expect(fits(eth0)).toEqual([false, false]);
+  });
+});
+
+describe('what rules share by its name', () => {
+  const MAC = '00:00:00:00:00:00';
+
+  /** A datagram in a namespace to itself. */
+  function send(namespace: number, own = '127.0.0.1'): void {
+    const payload = udp(own, own, 1000, 7, pattern(4));
+    const ends = { to: MAC, from: MAC, source: own, destination: own };
+    const frame = own.includes(':')
+      ? ip6({ ...ends, nextHeader: 17, payload })
+      : ip4({ ...ends, protocol: 17, payload });
+    world.dataplane.inet.endpoints.send(namespace, frame.subarray(14), ANY_LINK, false, world.now);
+    while (!world.dataplane.flush(world.now));
+  }
+
+  /** Packets that rules of OUTPUT have counted. */
+  async function counted(words = 'iptables'): Promise<number[]> {
+    const text = await world.run(`${words.replace(/tables$/, 'tables-save')} -c`);
+    return [...text.matchAll(/^\[(\d+):\d+\] -A OUTPUT/gm)].map(([, packets]) => Number(packets));
+  }
+
+  const limit = (rate: string): string => `-p udp -m hashlimit --hashlimit-upto ${rate} --hashlimit-name h`;
+
+  beforeEach(() =>
+    world.run(`
+      ip link set lo up
+      ip netns add x
+      -n x ip link set lo up`),
+  );
+
+  it('a table of hashlimit ends with its last rule, and one of the same name begins anew', async () => {
+    const { hashlimit } = world.dataplane.netfilter.matches;
+    await world.run(`iptables -A OUTPUT ${limit('1/hour --hashlimit-burst 1')}`);
+    for (let i = 0; i < 3; i++) send(0);
+    expect([await counted(), hashlimit.size(1)]).toEqual([[1], 1]);
+    await world.run('iptables -D OUTPUT 1');
+    expect(hashlimit.size(1)).toBe(0);
+    await world.run(`iptables -A OUTPUT ${limit('1000/s --hashlimit-burst 50')}`);
+    for (let i = 0; i < 3; i++) send(0);
+    expect(await counted()).toEqual([3]);
+  });
+
+  it('it stays for a rule that replaces the last one, and for another that still names it', async () => {
+    await world.run(`iptables -A OUTPUT ${limit('1/hour --hashlimit-burst 1')}`);
+    send(0);
+    await world.run(`iptables -R OUTPUT 1 ${limit('1000/s --hashlimit-burst 50')}`);
+    send(0);
+    expect(await counted()).toEqual([0]);
+    await world.run(`
+      iptables -A OUTPUT ${limit('1000/s --hashlimit-burst 50')}
+      iptables -D OUTPUT 1`);
+    send(0);
+    expect(await counted()).toEqual([0]);
+    await world.run('iptables -F OUTPUT');
+    expect(world.dataplane.netfilter.matches.hashlimit.size(1)).toBe(0);
+  });
+
+  it('a change that is taken back leaves it as it was', async () => {
+    const { hashlimit } = world.dataplane.netfilter.matches;
+    await world.run(`iptables -A OUTPUT ${limit('1/hour --hashlimit-burst 1')}`);
+    send(0);
+    const failing = `iptables -A OUTPUT ${limit('1/hour')} -m set --match-set none src`;
+    await expect(world.run(failing)).rejects.toThrow(/none/);
+    expect(hashlimit.size(1)).toBe(1);
+    // Nor is anything left of a name that only such a change had.
+    await expect(world.run(failing.replace('-name h', '-name other'))).rejects.toThrow(/none/);
+    await world.run(`
+      iptables -F OUTPUT
+      iptables -A OUTPUT ${limit('1/hour').replace('-name h', '-name third')}`);
+    send(0);
+    expect([hashlimit.size(1), hashlimit.size(2), hashlimit.size(3)].filter((size) => size > 0)).toEqual([1]);
+  });
+
+  it('each namespace and family has its own tables of hashlimit', async () => {
+    const words = ['iptables', 'ip6tables', '-n x iptables'];
+    for (const each of words) await world.run(`${each} -A OUTPUT ${limit('1/hour --hashlimit-burst 1')}`);
+    for (const [namespace, own] of [
+      [0, '127.0.0.1'],
+      [0, '::1'],
+      [1, '127.0.0.1'],
+    ] as const) {
+      send(namespace, own);
+      send(namespace, own);
+    }
+    for (const each of words) expect([each, await counted(each)]).toEqual([each, [1]]);
+  });
+
+  it('each namespace has its own lists of -m recent, which IPv4 and IPv6 share', async () => {
+    const { recent } = world.dataplane.netfilter.matches;
+    await world.run(`
+      iptables -A OUTPUT -m recent --set
+      ip6tables -A OUTPUT -m recent --set
+      -n x iptables -A OUTPUT -m recent --rcheck`);
+    send(0);
+    send(0, '::1');
+    send(1);
+    expect(recent.entries(1).map(({ family }) => family)).toEqual([0, 1]);
+    expect([await counted('-n x iptables'), recent.entries(2)]).toEqual([[0], []]);
+    await world.run('iptables -F OUTPUT');
+    expect(recent.entries(1).length).toBe(2);
+    await world.run('ip6tables -F OUTPUT');
+    expect(recent.entries(1)).toEqual([]);
+  });
+
+  it('ends with its namespace', async () => {
+    const { recent, hashlimit } = world.dataplane.netfilter.matches;
+    await world.run(`
+      -n x iptables -A OUTPUT -m recent --set
+      -n x iptables -A OUTPUT ${limit('1/hour')}`);
+    send(1);
+    expect([recent.entries(1).length, hashlimit.size(1)]).toEqual([1, 1]);
+    await world.run('ip netns del x');
+    // The rules go after what is under way.
+    await world.run('iptables -S');
+    expect([recent.entries(1).length, hashlimit.size(1)]).toEqual([0, 0]);
+  });
+
+  it('ends when a restored text does not name it any more', async () => {
+    const { hashlimit } = world.dataplane.netfilter.matches;
+    const restore = (rules: string): Promise<unknown> =>
+      world.handler.handle({
+        op: 'iptables.run',
+        tool: 'iptables-restore',
+        words: [],
+        text: `*filter\n${rules}COMMIT\n`,
+      });
+    await restore(`-A OUTPUT ${limit('1/hour')}\n`);
+    send(0);
+    await restore(`-A OUTPUT ${limit('1/hour')}\n`);
+    expect(hashlimit.size(1)).toBe(1);
+    await restore('');
+    expect(hashlimit.size(1)).toBe(0);
   });
 });

@@ -4,7 +4,7 @@ import { isValid } from '../../src/netfilter/bpf.js';
 import { LinkPatterns } from '../../src/netfilter/link-patterns.js';
 import { CtHelper } from '../../src/netfilter/ops.js';
 import { AccountWord, type ConntrackParts, TupleWord } from '../../src/netfilter/parts.js';
-import { TableId } from '../../src/netfilter/rule.js';
+import { Hook, TableId } from '../../src/netfilter/rule.js';
 import { monthDay } from '../../src/netfilter/wall-time.js';
 import { takeTail } from '../../src/wire/span.js';
 import { from4, H0, R0 } from '../route/stack.js';
@@ -152,6 +152,31 @@ describe('limits that fill with time', () => {
     expect(stand.matches.hashlimit.size(1)).toBe(0);
   });
 
+  it('hashlimit: tables of any size that can be written, small until they are needed', async () => {
+    const stand = await standOf(
+      '-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 1 --hashlimit-mode srcip --hashlimit-htable-max 4000000000 --hashlimit-name m',
+      '-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 1 --hashlimit-mode srcip --hashlimit-htable-size 2000000000 --hashlimit-name s',
+      '-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 1 --hashlimit-mode srcip --hashlimit-htable-expire 4294967295 --hashlimit-name e',
+    );
+    const from = (i: number) => datagram(4, `10.0.${i >> 8}.${i & 0xff}`);
+    for (let i = 1; i <= 2000; i++) expect([i, stand.held(from(i), { now: i })]).toEqual([i, [0, 1, 2]]);
+    for (let i = 1; i <= 2000; i++) expect([i, stand.held(from(i), { now: 2000 })]).toEqual([i, []]);
+    expect([1, 2, 3].map((table) => stand.matches.hashlimit.size(table))).toEqual([2000, 2000, 2000]);
+    for (let now = 2000; now < 3000; now++) stand.matches.timers(now);
+    expect(stand.matches.hashlimit.size(3)).toBe(2000);
+    // The kernel shows what it has made of them.
+    const { stdout } = await stand.iptables.run(0, 'iptables', ['-t', 'mangle', '-S', 'PREROUTING']);
+    expect(stdout.match(/htable-(max|size) \d+/g)).toEqual(['htable-max 1048576', 'htable-size 1048576']);
+  });
+
+  it('hashlimit: a table has room for as many entries as it has buckets, at least', async () => {
+    const stand = await standOf(
+      '-m hashlimit --hashlimit-upto 5/s --hashlimit-mode srcip --hashlimit-htable-size 4 --hashlimit-htable-max 1 --hashlimit-name p',
+    );
+    const held = [1, 2, 3, 4, 5].map((i) => stand.held(datagram(4, `10.0.0.${i}`)).length);
+    expect(held).toEqual([1, 1, 1, 1, 0]);
+  });
+
   it('recent: hits within seconds, and the times of an address are a ring', async () => {
     const stand = await standOf('-m recent --name a --update --seconds 10 --hitcount 3', '-m recent --name a --set');
     const times = [0, 1000, 2000, 3000, 14_000, 15_000, 16_000, 17_000, 40_000];
@@ -172,6 +197,41 @@ describe('limits that fill with time', () => {
     expect(stand.matches.recent.add(1, 0, [wordsOf('1.2.3.4')[0]], 5)).toBe(true);
     stand.matches.recent.remove(1, 0, entry.address);
     expect(stand.matches.recent.entries(1).map((each) => each.address[0])).toEqual([wordsOf('1.2.3.4')[0]]);
+  });
+
+  it('recent: seconds of months, and an address seen months ago, are told apart from now', async () => {
+    const DAY_S = 86_400;
+    const stand = await standOf(
+      '-m recent --name a --rcheck --seconds 60',
+      `-m recent --name a --rcheck --seconds ${30 * DAY_S}`,
+      `-m recent --name a --rcheck --seconds ${400 * DAY_S}`,
+      '-m recent --name a --rcheck --seconds 4294967295',
+      '-m recent --name b --set',
+    );
+    await stand.add('-t mangle -A OUTPUT -m recent --name a --set');
+    const found: Record<number, number[]> = {};
+    stand.pass(datagram(), { now: -5000, hook: Hook.OUTPUT });
+    for (let day = 0; day <= 500; day++) {
+      const now = (day * DAY_S * 1000) | 0;
+      stand.matches.timers(now);
+      if ([0, 1, 29, 31, 40, 51, 399, 401, 500].includes(day)) found[day] = stand.held(datagram(), { now });
+    }
+    const [month, year, ever] = [
+      [1, 2, 3, 4],
+      [2, 3, 4],
+      [3, 4],
+    ];
+    expect(found).toEqual({
+      0: [0, 1, 2, 3, 4],
+      1: month,
+      29: month,
+      31: year,
+      40: year,
+      51: year,
+      399: year,
+      401: ever,
+      500: ever,
+    });
   });
 
   it('recent: of more addresses than there is room for the one seen longest ago goes', async () => {

@@ -13,7 +13,7 @@ import { RulesOp } from '../../netfilter/rules.js';
 import type { EncodedRule, RuleEncoder } from './encode.js';
 import type { Use } from './extension.js';
 import { LineProblem } from './failures.js';
-import { Chain, count, link, type Rule, type Ruleset, type Table } from './model.js';
+import { Chain, count, link, type NamedTable, type Rule, type Ruleset, type Table } from './model.js';
 import type { NumbersInUse } from './numbers-in-use.js';
 import { Ops } from './ops.js';
 import { Problem } from './problem.js';
@@ -56,6 +56,9 @@ export class Change {
   /** Sets that new rules name, and those that rules named which go; each as often as it is named. */
   readonly #newSets: number[] = [];
   readonly #oldSets: number[] = [];
+  /** Tables likewise. */
+  readonly #newTables: NamedTable[] = [];
+  readonly #oldTables: NamedTable[] = [];
 
   constructor(
     readonly ruleset: Ruleset,
@@ -326,6 +329,10 @@ export class Change {
   #write(op: RulesOp, chain: Chain, after: number, number: number, rule: Rule, use: Use): void {
     const encoded = this.#encode(rule, use);
     if (encoded.sets.length > 0) this.#hold(rule, encoded.sets);
+    if (encoded.tables.length > 0) {
+      rule.tables = [...encoded.tables];
+      this.#newTables.push(...encoded.tables);
+    }
     const target = this.#staged.get(chain) ?? chain.number;
     this.#opsOf(chain).addRule(op, target, after, number, encoded, rule.packets, rule.bytes);
   }
@@ -339,9 +346,15 @@ export class Change {
     }
   }
 
-  /** Its sets are its own until the change has come to its end. */
+  /** Its sets and tables are its own until the change has come to its end. */
   #letGo(rule: Rule): void {
     for (const set of rule.sets) this.#oldSets.push(set);
+    for (const table of rule.tables) this.#oldTables.push(table);
+  }
+
+  #release(tables: readonly NamedTable[]): void {
+    const { source } = this.parts.encoder;
+    for (const { kind, number } of tables) source.releaseText?.(kind, number);
   }
 
   /** A name that is not there (a set) is a fault of the rule's line. */
@@ -349,6 +362,7 @@ export class Change {
     try {
       return this.parts.encoder.encode(rule, use);
     } catch (error) {
+      this.#release(this.parts.encoder.tables);
       throw error instanceof Problem && this.line > 0 ? new LineProblem(error, this.line) : error;
     }
   }
@@ -385,6 +399,7 @@ export class Change {
     for (const number of this.#newRules) this.parts.rules.giveBack(number);
     for (const number of this.#newChains) this.parts.chains.giveBack(number);
     for (const set of this.#newSets) this.parts.encoder.source.releaseSet?.(set);
+    this.#release(this.#newTables);
   }
 
   /** The dataplane has done all of it: numbers may be used again. */
@@ -392,6 +407,7 @@ export class Change {
     for (const number of this.#oldRules) this.parts.rules.giveBack(number);
     for (const number of this.#oldChains) this.parts.chains.giveBack(number);
     for (const set of this.#oldSets) this.parts.encoder.source.releaseSet?.(set);
+    this.#release(this.#oldTables);
   }
 
   /** The spares' end, and that of base chains nobody made again; called once, when nothing is to be added any more. */

@@ -7,7 +7,7 @@ import { Op, OpWord } from '../../netfilter/ops.js';
 import { Family, Rule as Row, RuleFlag, Target } from '../../netfilter/rule.js';
 import { isAnyLink } from './box-text.js';
 import type { NumberSource, RuleWords, Use } from './extension.js';
-import type { Box, Chain, Rule } from './model.js';
+import type { Box, Chain, NamedTable, Rule } from './model.js';
 
 const ANY_PORT = 0xffff;
 
@@ -24,6 +24,8 @@ export interface EncodedRule {
   readonly args: readonly number[];
   /** Sets that it names. */
   readonly sets: readonly number[];
+  /** Tables that it names, and is counted for, even if it could not be encoded. */
+  readonly tables: readonly NamedTable[];
 }
 
 export class RuleEncoder implements RuleWords, EncodedRule {
@@ -32,6 +34,7 @@ export class RuleEncoder implements RuleWords, EncodedRule {
   args: readonly number[] = [];
   hasPorts = false;
   readonly sets: number[] = [];
+  readonly tables: NamedTable[] = [];
   readonly numbers: NumberSource;
 
   constructor(
@@ -40,7 +43,11 @@ export class RuleEncoder implements RuleWords, EncodedRule {
   ) {
     this.numbers = {
       links: (pattern) => source.links(pattern),
-      text: (kind, text) => source.text(kind, text),
+      text: (kind, text) => {
+        const number = source.text(kind, text);
+        this.tables.push({ kind, number });
+        return number;
+      },
       set: (name) => {
         const number = source.set(name);
         this.sets.push(number);
@@ -63,6 +70,7 @@ export class RuleEncoder implements RuleWords, EncodedRule {
     this.program.length = 0;
     this.args = [];
     this.sets.length = 0;
+    this.tables.length = 0;
     this.hasPorts = false;
     this.row[Row.SOURCE_PORTS] = ANY_PORT;
     this.row[Row.DESTINATION_PORTS] = ANY_PORT;

@@ -48,6 +48,9 @@ export interface Use {
   warn(line: string): void;
 }
 
+/** What rules share by its name: tables of hashlimit, each family's its own, and lists of -m recent. */
+export type NamedKind = 'hashlimit' | 'recent';
+
 /** Numbers of what rules name. */
 export interface NumberSource {
   /** Of a pattern of link names ("eth0", "eth+"); 0: any. */
@@ -58,10 +61,11 @@ export interface NumberSource {
   holdSet?(set: number): void;
   releaseSet?(set: number): void;
   /**
-   * Of a name or text that the dataplane needs only as a number (names of `recent` and hashlimit tables, prefixes of LOG, strings
-   * …), from 1: one number for one text of a kind.
+   * Of a name that the dataplane needs only as a number, from 1. One rule more names it from now on, until `releaseText`: what the last one
+   * has let go ends, and its number may be another's. Who does not count rules has no `releaseText`.
    */
-  text(kind: string, text: string): number;
+  text(kind: NamedKind, text: string): number;
+  releaseText?(kind: NamedKind, number: number): void;
 }
 
 /** A rule in the making, for the dataplane. */

@@ -10,7 +10,7 @@
 import type { Family, Hook } from '../../netfilter/rule.js';
 import type { Address } from './addresses.js';
 import { boxText } from './box-text.js';
-import type { Extended, Use } from './extension.js';
+import type { Extended, NamedKind, Use } from './extension.js';
 import { type Piece, RuleList } from './rule-list.js';
 import type { TableKind } from './tables.js';
 
@@ -37,7 +37,14 @@ export interface Jump {
   readonly target: Extended | undefined;
 }
 
+/** A table that a rule names, as the dataplane knows it. */
+export interface NamedTable {
+  readonly kind: NamedKind;
+  readonly number: number;
+}
+
 const NO_SETS: readonly number[] = [];
+const NO_TABLES: readonly NamedTable[] = [];
 
 export class Rule {
   /** The dataplane's number; 0: none yet. */
@@ -49,6 +56,8 @@ export class Rule {
   lacking: string | undefined = undefined;
   /** Numbers of the sets that it names. */
   sets: readonly number[] = NO_SETS;
+  /** Tables that it names. */
+  tables: readonly NamedTable[] = NO_TABLES;
   /** What the counters start with. */
   packets = 0;
   bytes = 0;

@@ -4,6 +4,7 @@
  * A rate is kept as the kernel keeps it: of packets as the time between two in parts of a second, of bytes as 2^32 ÷ (bytes >> 4); what
  * is printed is what can be read back from that. With --hashlimit-rate-match the unit of the rate is an interval of its own.
  */
+import { MOST_ENTRIES } from '../../../netfilter/hashlimit.js';
 import { HashlimitMode, Op } from '../../../netfilter/ops.js';
 import { bitsOf } from '../addresses.js';
 import type { Extension, Option, Use } from '../extension.js';
@@ -154,12 +155,17 @@ function finalCheck(data: Hashlimit): void {
   data.burst = Math.ceil(data.burst / least);
 }
 
-/** Whether the kernel's credits of a full burst overflow. */
+/**
+ * Whether the kernel's credits of a full burst overflow. What is too large for it is cut down when it takes the rule, and shown so from then
+ * on.
+ */
 function check(data: Hashlimit, use: Use): string | undefined {
   const bits = bitsOf(use.family);
   const isBadName = data.name === '.' || data.name === '..' || data.name.includes('/');
   const isBadMask = (data.sourceLength ?? 0) > bits || (data.destinationLength ?? 0) > bits;
   if (isBadName || isBadMask || data.expireMs === 0 || data.gcMs === 0) return 'EINVAL';
+  data.size = Math.min(data.size, MOST_ENTRIES);
+  data.max = Math.min(data.max, MOST_ENTRIES);
   if (data.isBytes || data.isRateMatch) return undefined;
   const credits = (user: number) => BigInt.asUintN(64, (BigInt(user) * CREDITS) / BigInt(SCALE));
   return credits((data.average ?? 0) * (data.burst ?? 0)) < credits(data.average ?? 0) ? 'ERANGE' : undefined;
