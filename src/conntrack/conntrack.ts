@@ -128,8 +128,10 @@ export class Conntrack extends FlowStores implements Tracking {
     this.extensions = new Extensions(this);
     this.ctnetlink = new Ctnetlink(this);
     this.sweep = new Sweep(this);
-    this.events = new Events(FlowRow.WORDS, (flow, events, rows, at) =>
-      this.ctnetlink.write(flow, this.now, rows, at, events),
+    this.events = new Events(
+      FlowRow.WORDS,
+      (flow) => this.extensions.eventMask(flow),
+      (flow, events, rows, at) => this.ctnetlink.write(flow, this.now, rows, at, events),
     );
     this.icmp = new IcmpTracker(this);
     this.icmp6 = new Icmp6Tracker(this);
@@ -343,7 +345,8 @@ export class Conntrack extends FlowStores implements Tracking {
     writeTuples(store, at, tuple, answer);
     this.pending = index | store.bit;
     this.meetExpectation(this.pending, key, template);
-    this.extensions.setHelper(this.pending, template >>> Template.HELPER_SHIFT);
+    this.extensions.setHelper(this.pending, (template >>> Template.HELPER_SHIFT) & Template.HELPER_MASK);
+    this.extensions.setEventMask(this.pending, template >>> Template.EVENTS_SHIFT);
     return this.pending;
   }
 
@@ -592,7 +595,8 @@ export class Conntrack extends FlowStores implements Tracking {
   event(flow: FlowNumber, events: number): void {
     if (!this.events.isWatched || this.rehearsal !== undefined) return;
     const row = this.namespaceOf(flow) << CtSetting.SHIFT;
-    if (this.settings[row + CtSetting.EVENTS] !== 0) this.events.note(flow, events);
+    const hasMask = (this.word(flow, Flow.KIND) & KindFlag.HAS_EVENTS) !== 0;
+    if (hasMask || this.settings[row + CtSetting.EVENTS] !== 0) this.events.note(flow, events);
   }
 
   isChecksumRight(packet: Packet, protocol: number, length: number): boolean {

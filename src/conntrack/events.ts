@@ -2,12 +2,15 @@
  * What happens to flows, for those who listen (conntrack -E): a ring of rows as in flow-row.ts. Nothing is written while nobody does.
  *
  * What one packet does to its flow is one event: bits are gathered and written when the packet leaves conntrack, or with the next event of
- * another flow. When the ring is full the newest are lost and counted, as netlink's listeners lose them.
+ * another flow. A flow with a mask (CT --ctevents) has an event told whole as soon as it has one bit of the mask. When the ring is full the newest are lost and counted, as netlink's listeners lose them.
  */
 import { CtEvent } from './tracker.js';
 
 /** Events that wait to be read. */
 const CAPACITY = 4096;
+
+/** Bits of CtEvent that are told of a flow. */
+export type MaskOf = (flow: number) => number;
 
 /** Writes the row of a flow, when it can still be read. */
 export type WriteRow = (flow: number, events: number, rows: Int32Array, at: number) => void;
@@ -24,6 +27,7 @@ export class Events {
 
   constructor(
     private readonly width: number,
+    private readonly maskOf: MaskOf,
     private readonly write: WriteRow,
   ) {}
 
@@ -55,13 +59,14 @@ export class Events {
     if (this.bits === 0) return;
     const { bits } = this;
     this.bits = 0;
+    // Who hears of its end need not hear what else the last packet did.
+    const what = (bits & CtEvent.DESTROY) !== 0 ? CtEvent.DESTROY : bits;
+    if ((what & this.maskOf(this.flow)) === 0) return;
     if (this.count === CAPACITY) {
       this.lost++;
       return;
     }
     const slot = (this.head + this.count) % CAPACITY;
-    // Who hears of its end need not hear what else the last packet did.
-    const what = (bits & CtEvent.DESTROY) !== 0 ? CtEvent.DESTROY : bits;
     this.write(this.flow, what, this.rows, slot * this.width);
     this.count++;
   }

@@ -2,7 +2,7 @@
  * Expectations: flows that another flow has announced (FTP's data connections). The first packet that fits one begins a flow that is RELATED to
  * its master.
  *
- *   row:  | next | key zone | tuple 9 | mask of the source 4, of its port | master expires flags class helper | what NAT wants back, 8 |
+ *   row:  | next | key zone | tuple 9 | mask of the source 4, of its port | master expires flags class helper | what NAT wants back, 3 |
  *
  * A chained hash by protocol, destination and its port, which are always given; the source may be any. Few flows have expectations and they
  * live for minutes, so what is not a look-up walks through all rows. nf_conntrack_expect_max limits a namespace; the store as a
@@ -33,11 +33,10 @@ export const enum Expect {
   CLASS = 20,
   /** The helper that the expected flow gets. */
   HELPER = 21,
-  /** For the helper's NAT: address, port and direction as they were, and what to do. */
-  SAVED_ADDRESS = 22,
-  SAVED_PORT = 26,
-  NAT_DIRECTION = 27,
-  NAT_FUNCTION = 28,
+  /** For the helper's NAT: port and direction as they were, and what to do. */
+  SAVED_PORT = 22,
+  NAT_DIRECTION = 23,
+  NAT_FUNCTION = 24,
   WORDS = 32,
 
   /** In KEY. */
@@ -68,8 +67,6 @@ export class Expectations {
   size = 0;
   /** Fill this in, but for NEXT and EXPIRES, and call `add`. */
   readonly draft = new Int32Array(Expect.WORDS);
-  /** Row of the last expectation that a flow has met: valid until the next `add`. */
-  taken = 0;
   private readonly heads = new Int32Array(BUCKETS);
   private end = 1;
   private free = 0;
@@ -106,7 +103,6 @@ export class Expectations {
     const number = this.find(tuple, key, zone, now);
     if (number === 0) return 0;
     if ((this.rows[(number << Expect.SHIFT) + Expect.FLAGS] & ExpectFlag.PERMANENT) === 0) this.remove(number);
-    this.taken = number;
     return number;
   }
 

@@ -1,5 +1,5 @@
 /*
- * What few flows have, by the flow's number: mark, labels, helper, master, account and time of birth (nf_conntrack_extend.c of Linux).
+ * What few flows have, by the flow's number: mark, labels, helper, master, account, time of birth and events that are told (nf_conntrack_extend.c of Linux).
  *
  * A flow's KindFlag, of the helper Status.HELPER, says that it has one: whoever sets one sets the flag, and whoever asks for one that is not there
  * reads 0. Nobody is told here: events are conntrack's.
@@ -17,6 +17,7 @@ export class Extensions {
   private readonly masters: Asides;
   private readonly helpers: Asides;
   private readonly starts: Asides;
+  private readonly events: Asides;
 
   constructor(private readonly stores: FlowStores) {
     const [flows4, flows6] = stores.flows;
@@ -26,6 +27,7 @@ export class Extensions {
     this.masters = [new Aside(flows4, 1), new Aside(flows6, 1)];
     this.helpers = [new Aside(flows4, 1), new Aside(flows6, 1)];
     this.starts = [new Aside(flows4, 1), new Aside(flows6, 1)];
+    this.events = [new Aside(flows4, 1), new Aside(flows6, 1)];
   }
 
   private set(asides: Asides, flow: FlowNumber, flag: number, word: number, value: number): void {
@@ -87,6 +89,17 @@ export class Extensions {
   noteStart(flow: FlowNumber, now: number): void {
     if ((this.stores.word(flow, Flow.KIND) & KindFlag.HAS_TIMESTAMP) === 0) return;
     this.starts[familyOf(flow)].set(flow & Flow.NUMBER_MASK, 0, now);
+  }
+
+  /** CtEvent bits that listeners hear of: all, unless the CT target said which. */
+  eventMask(flow: FlowNumber): number {
+    if ((this.stores.word(flow, Flow.KIND) & KindFlag.HAS_EVENTS) === 0) return -1;
+    return this.events[familyOf(flow)].get(flow & Flow.NUMBER_MASK);
+  }
+
+  /** 0 leaves it at all. */
+  setEventMask(flow: FlowNumber, events: number): void {
+    if (events !== 0) this.set(this.events, flow, KindFlag.HAS_EVENTS, 0, events);
   }
 
   /** Counts packets of a flow that has KindFlag.HAS_ACCOUNT. */

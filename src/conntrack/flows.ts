@@ -81,6 +81,8 @@ export const enum KindFlag {
   HAS_EXPECTATIONS = 1 << 27,
   HAS_MARK = 1 << 28,
   HAS_TIMESTAMP = 1 << 29,
+  /** Listeners hear of some events only. */
+  HAS_EVENTS = 1 << 30,
 }
 
 /** IPS_* of the kernel. */

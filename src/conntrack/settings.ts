@@ -11,7 +11,7 @@ export const enum CtSetting {
   CHECKSUM = 1,
   ACCT = 2,
   TIMESTAMP = 3,
-  /** 0 = no events; 1 and 2 = while somebody listens. */
+  /** 0 = no events, but of flows with a mask; 1 and 2 = while somebody listens. */
   EVENTS = 4,
   /** 255 = every protocol's, else one protocol's, 0 = none. */
   LOG_INVALID = 5,

@@ -7,7 +7,10 @@ export const enum Template {
   ORIGINAL = 1 << 16,
   REPLY = 1 << 17,
   /** Helper that a new flow gets. */
-  HELPER_SHIFT = 20,
+  HELPER_SHIFT = 18,
+  HELPER_MASK = 3,
+  /** CtEvent bits, the first ten, that listeners hear of a new flow; 0: all. */
+  EVENTS_SHIFT = 20,
 }
 
 /** KindFlag.ZONE_*, of a template. */

@@ -128,13 +128,6 @@ export class Tuple {
     this.ports = ports | 0;
     return true;
   }
-
-  /** Takes over another's. */
-  copy(from: Tuple): void {
-    this.isIpv6 = from.isIpv6;
-    this.protocol = from.protocol;
-    this.words.set(from.words);
-  }
 }
 
 /** EtherType of PPP in GRE. */

@@ -12,8 +12,8 @@ import { CtSetting } from './settings.js';
 import { CtEvent, CtVerdict, refresh, type Tracker, type Tracking } from './tracker.js';
 import { Transport } from './tuple.js';
 
-/** Word of a row: when a flow that both sides use becomes a stream, ms. */
-const STREAM_AT = Flow.STATE + 1;
+/** Word of a row: when the flow's first packet came, ms. */
+const BEGAN_AT = Flow.STATE + 1;
 const STREAM_AFTER_MS = 2000;
 
 export class UdpTracker implements Tracker {
@@ -37,8 +37,11 @@ export class UdpTracker implements Tracker {
 
   private isStream(words: Int32Array, at: number, now: number): boolean {
     const status = words[at + Flow.STATUS];
-    if ((status & Status.CONFIRMED) === 0) words[at + STREAM_AT] = (now + STREAM_AFTER_MS) | 0;
-    return (status & Status.SEEN_REPLY) !== 0 && (this.isLite || ((now - words[at + STREAM_AT]) | 0) > 0);
+    if ((status & Status.CONFIRMED) === 0) words[at + BEGAN_AT] = now;
+    if ((status & Status.SEEN_REPLY) === 0) return false;
+    // The age counts up to 49.7 days; what has been a stream once is one for good.
+    if (this.isLite || (status & Status.ASSURED) !== 0) return true;
+    return (now - words[at + BEGAN_AT]) >>> 0 > STREAM_AFTER_MS;
   }
 
   private isRight(packet: Packet): boolean {

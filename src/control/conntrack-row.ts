@@ -100,8 +100,9 @@ function addRare(info: ConntrackInfo, rows: Int32Array, at: number, kind: number
   }
   const helper = HELPER_NAMES[rows[at + FlowRow.HELPER]];
   if (helper !== undefined) info.helper = helper;
+  // Ages are ms in 32 bits: that of a flow older than 49.7 days begins at 0 again.
   if ((kind & KindFlag.HAS_TIMESTAMP) !== 0)
-    info.start_us = nowUs - ((rows[at + FlowRow.AT] - rows[at + FlowRow.START]) | 0) * 1000;
+    info.start_us = nowUs - ((rows[at + FlowRow.AT] - rows[at + FlowRow.START]) >>> 0) * 1000;
 }
 
 /**

@@ -315,7 +315,7 @@ function choice(name: string, key: number, words: readonly string[]): Sysctl {
 
 function conntrackSetting({ name, setting, isTime, linux, max }: CtSysctl): Sysctl {
   const full = `nf_conntrack_${name}`;
-  if (isTime) return { name: full, key: setting, unit: SECONDS, min: 0, max: MAX_SECONDS, initial: linux * 1000 };
+  if (isTime) return { name: full, key: setting, unit: SECONDS, min: 0, max, initial: linux * 1000 };
   // Nothing is logged yet.
   if (setting === CtSetting.LOG_INVALID) return inert(full, setting, linux);
   return number(full, setting, linux, setting === CtSetting.EXPECT_MAX ? 1 : 0, max);

@@ -45,7 +45,7 @@ import {
   timeoutsOf,
   WORDS6,
 } from './sysctl-tables.js';
-import { formatBitmap, INT_MAX, INT_MIN, parseBitmap, SECONDS } from './sysctl-units.js';
+import { formatBitmap, INT_MAX, INT_MIN, parseBitmap } from './sysctl-units.js';
 
 /** A link's rows, with what has been set by hand. */
 export interface LinkSettings {
@@ -90,8 +90,6 @@ const SPREADING6: ReadonlySet<string> = new Set([
 ]);
 
 const BITMAP_WORDS = 8;
-/** Timeouts beyond this last as long as this. */
-const LONGEST_MS = 2 ** 30;
 
 /** The dataplane counts in int32. */
 function word(value: number): number {
@@ -538,10 +536,8 @@ class Write {
     if (number !== undefined && !isOwn) this.calls.push(['setConf', table, number, key, word(value)]);
   }
 
-  /** The dataplane counts times in half of 31 bits. */
   private conntrack(namespace: number | undefined, key: number, value: number): void {
     if (namespace === undefined || key >= NetfilterWord.BUCKETS) return;
-    const most = NETFILTER.some((one) => one.key === key && one.unit === SECONDS) ? LONGEST_MS : INT_MAX;
-    this.calls.push(['setConntrack', namespace, key, Math.min(value, most)]);
+    this.calls.push(['setConntrack', namespace, key, Math.min(value, INT_MAX)]);
   }
 }

@@ -759,12 +759,9 @@ export const enum CtTarget {
   ZONE = 1,
   /** CtHelper, 0 = none. */
   HELPER = 2,
-  /** Number of a timeout policy, 0 = none. */
-  TIMEOUT = 3,
-  /** Bits 1 << IPCT_* and IPEXP_*, 0 = all. */
-  EVENTS = 4,
-  EXPECT_EVENTS = 5,
-  WORDS = 6,
+  /** Bits 1 << IPCT_*, 0 = all. */
+  EVENTS = 3,
+  WORDS = 4,
 }
 
 export const enum CtFlag {

@@ -85,10 +85,10 @@ export interface FlowTemplate {
   /** CtFlag.ZONE_ORIGINAL and ZONE_REPLY; neither: both directions. */
   zoneFlags: number;
   zone: number;
+  /** CtHelper. */
   helper: number;
-  timeout: number;
+  /** CtEvent bits that are told of the flow, 0 = all. */
   events: number;
-  expectEvents: number;
 }
 
 export interface Clock {

@@ -4,8 +4,6 @@
  * Most answer CONTINUE: the next rule's turn. Those of NAT and CT end nothing either where they have nothing to do. Every target says or changes
  * something about this very packet, so that what the rules said must not be kept for its flow; those of NAT have been asked about its first one and
  * are not asked again.
- *
- * Targets written in TypeScript will be called from `program`; none can be loaded yet.
  */
 import { type Arena, UNTRACKED } from '../core/arena.js';
 import { DropReason } from '../core/drop.js';
@@ -198,9 +196,7 @@ export class Targets {
     template.zoneFlags = flags & (CtFlag.ZONE_ORIGINAL | CtFlag.ZONE_REPLY);
     template.zone = (flags & CtFlag.ZONE_MARK) !== 0 ? mark[packet.frame] & 0xffff : pool[at + CtTarget.ZONE];
     template.helper = pool[at + CtTarget.HELPER];
-    template.timeout = pool[at + CtTarget.TIMEOUT];
     template.events = pool[at + CtTarget.EVENTS];
-    template.expectEvents = pool[at + CtTarget.EXPECT_EVENTS];
     return Verdict.CONTINUE;
   }
 

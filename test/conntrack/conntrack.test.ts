@@ -475,6 +475,32 @@ describe('events', () => {
     expect(taken(made)).toEqual([`5001 ${CtEvent.NEW}`]);
   });
 
+  it('are those that a template names, whatever the setting', () => {
+    const made = new Tracked();
+    const template = CtEvent.ASSURED << Template.EVENTS_SHIFT;
+    made.conntrack.settings[(2 << CtSetting.SHIFT) + CtSetting.EVENTS] = 0;
+    made.conntrack.events.watch(true);
+    for (const namespace of [0, 2]) made.send(question(), { namespace, template });
+    made.now = (made.now + 2500) | 0;
+    for (const namespace of [0, 2]) made.send(answer(), { namespace });
+    for (const namespace of [0, 2]) made.send(question(), { namespace });
+    expect(taken(made)).toEqual([`5000 ${CtEvent.ASSURED}`, `5000 ${CtEvent.ASSURED}`]);
+    // The next flow that has the row has them all again.
+    const { flow } = made.send(question(5001));
+    made.conntrack.delete(flow, made.now);
+    expect(taken(made)).toEqual([`5001 ${CtEvent.NEW}`, `5001 ${CtEvent.DESTROY}`]);
+  });
+
+  it('are told whole when a template names one of them', () => {
+    const made = new Tracked();
+    made.conntrack.events.watch(true);
+    const { flow } = made.begin(question(), { template: CtEvent.MARK << Template.EVENTS_SHIFT });
+    made.conntrack.setMark(flow, 5);
+    made.packet.hook = Hook.POSTROUTING;
+    made.conntrack.confirm(made.packet);
+    expect(taken(made)).toEqual([`5000 ${CtEvent.NEW | CtEvent.MARK}`]);
+  });
+
   it('are lost and counted when nobody takes them', () => {
     const made = new Tracked();
     made.conntrack.events.watch(true);
@@ -511,6 +537,38 @@ describe('anything at all', () => {
 });
 
 describe('timeouts', () => {
+  it.each([
+    ['is no shorter after 24.8 days', [40_000, 2 ** 30, 2 ** 30, 2 ** 30]],
+    ['is no shorter after 49.7 days', [40_000, 2 ** 30, 2 ** 30, 2 ** 30, 2 ** 30 - 40_000 + 100]],
+  ])('a stream of UDP %s', (_name, pauses) => {
+    const made = new Tracked();
+    made.conntrack.settings.fill(2 ** 30 + 1000, CtSetting.UDP, CtSetting.UDP_STREAM + 1);
+    made.send(question());
+    const { flow } = made.send(answer());
+    for (const pause of pauses) {
+      made.now = (made.now + pause) | 0;
+      expect(made.send(question())).toEqual({ what: 'ESTABLISHED', flow });
+      expect(made.conntrack.status(flow) & Status.ASSURED).toBe(Status.ASSURED);
+    }
+    made.conntrack.settings[CtSetting.UDP] = 1;
+    made.send(question());
+    expect(made.flows()[0].leftMs).toBe(2 ** 30 + 1000);
+  });
+
+  it('a flow of UDP becomes a stream however late its first answer comes', () => {
+    const made = new Tracked();
+    made.conntrack.settings[CtSetting.UDP] = 2 ** 30 + 1000;
+    const { flow } = made.send(question());
+    for (let i = 0; i < 2; i++) {
+      made.now = (made.now + 2 ** 30) | 0;
+      made.send(question());
+    }
+    made.now = (made.now + 60_000) | 0;
+    made.send(answer());
+    made.send(question());
+    expect(made.conntrack.status(flow) & Status.ASSURED).toBe(Status.ASSURED);
+  });
+
   it('of the profile rfc are no shorter than RFC 4787, 5382 and 5508 say', () => {
     const made = new Tracked();
     const { settings } = made.conntrack;

@@ -53,7 +53,7 @@ describe('settings of conntrack', () => {
     ['udp_timeout', '45', CtSetting.UDP, 45_000],
     ['tcp_timeout_established', '86400', CtSetting.TCP + 3, 86_400_000],
     ['sctp_timeout_heartbeat_sent', '0x10', CtSetting.SCTP + 8, 16_000],
-    ['generic_timeout', '8000000', CtSetting.GENERIC, 2 ** 30],
+    ['generic_timeout', '1073741', CtSetting.GENERIC, 1_073_741_000],
   ])('%s=%s goes to the engine', (key, value, setting, word) => {
     expect(set(name(key), value)).toEqual([['setConntrack', red.number, setting, word]]);
     expect(get(name(key))).toBe(String(Number(value)));
@@ -72,6 +72,16 @@ describe('settings of conntrack', () => {
   ])('%s=%s is refused', (key, value) => {
     expect(() => set(name(key), value)).toThrow(refusal('EINVAL'));
   });
+
+  it.each(CT_SYSCTLS.filter(({ isTime }) => isTime))(
+    'of time that would not last as long say how long one may be: $name',
+    (one) => {
+      expect(() => set(name(one.name), '1073742')).toThrow(
+        '"1073742" is no value of it; use an integer from 0 to 1073741',
+      );
+      expect(get(name(one.name))).toBe(String(one.linux));
+    },
+  );
 
   it('that have no effect yet say so', () => {
     expect(() => set(name('log_invalid'), '6')).toThrow(refusal('EOPNOTSUPP'));

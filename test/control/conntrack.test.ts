@@ -253,6 +253,19 @@ describe('accounting and times', () => {
   });
 });
 
+describe('a flow of more than 24.8 days', () => {
+  it('began in the past', async () => {
+    world.conntrack.settings[CtSetting.TIMESTAMP] = 1;
+    await make(udp(1, { timeout: 1_000_000 }));
+    for (let i = 0; i < 3; i++) {
+      world.now = (world.now + 900_000_000) | 0;
+      await world.ask({ op: 'conntrack.update', filter: {}, change: { timeout: 1_000_000 } });
+    }
+    const [flow] = await list();
+    expect(Math.abs(Date.now() * 1000 - (flow.start_us ?? 0) - 2.7e12)).toBeLessThan(1e6);
+  });
+});
+
 describe('expectations', () => {
   it('are listed with their master, and go', async () => {
     await make({ ...TCP6, family: 4, original: { src: '10.0.0.1', dst: '10.0.0.2', sport: 40_000, dport: 21 } });

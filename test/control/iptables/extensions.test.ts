@@ -141,8 +141,8 @@ describe('words of the dataplane', () => {
     ['4 mangle PREROUTING -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff00', 17, [2, 0, 0xff00, 0xff, 0]],
     ['6 filter FORWARD -j REJECT', 23, [20]],
     ['4 filter FORWARD -j LOG --log-prefix abcde', 24, [4, 0, 5, 0x64636261, 0x65]],
-    ['4 raw PREROUTING -p tcp -j CT --helper ftp --zone-orig 7', 27, [4, 7, 1, 0, 0, 0]],
-    ['4 raw PREROUTING -j NOTRACK', 27, [1, 0, 0, 0, 0, 0]],
+    ['4 raw PREROUTING -p tcp -j CT --helper ftp --zone-orig 7', 27, [4, 7, 1, 0]],
+    ['4 raw PREROUTING -j NOTRACK', 27, [1, 0, 0, 0]],
     ['4 mangle FORWARD -p tcp -j TCPMSS --clamp-mss-to-pmtu', 28, [0xffff]],
     ['4 mangle FORWARD -j SET --add-set one src,dst --exist', 35, [1, 2, 1, 0, 0, 0, 0, 0, 0, 1, -1]],
   ])('%s', (line, target, args) => {

@@ -112,9 +112,10 @@ function check(data: Ct, use: Use): string | undefined {
   return known === undefined || use.isNotProtocol || !known[1].includes(use.protocol) ? 'ENOENT' : undefined;
 }
 
-function lacking({ helper }: Ct): string | undefined {
-  if (helper === '' || HELPERS.find(([name]) => name === helper)?.[2] !== undefined) return undefined;
-  return `there is no ${helper} helper here, only ftp and tftp`;
+function lacking({ helper, expectEvents }: Ct): string | undefined {
+  if (helper !== '' && HELPERS.find(([name]) => name === helper)?.[2] === undefined)
+    return `there is no ${helper} helper here, only ftp and tftp`;
+  return expectEvents === 0 ? undefined : 'nobody can be told of expectations here';
 }
 
 function encodeCt(data: Ct): number[] {
@@ -122,7 +123,7 @@ function encodeCt(data: Ct): number[] {
   const sides = CtFlag.ZONE_ORIGINAL | CtFlag.ZONE_REPLY;
   // Both directions: that is what --zone means.
   const flags = (data.flags & sides) === sides ? data.flags & ~sides : data.flags;
-  return [flags | (data.isNotrack ? CtFlag.NOTRACK : 0), data.zone, helper, 0, data.events, data.expectEvents];
+  return [flags | (data.isNotrack ? CtFlag.NOTRACK : 0), data.zone, helper, data.events];
 }
 
 function create(isNotrack: boolean): Ct {
