@@ -387,9 +387,9 @@ export class Dataplane {
   setCarrier(link: Link, isUp: boolean): void {
     if (((this.links.flags[link] & LinkFlag.CARRIER) !== 0) !== isUp) {
       this.links.counters[(link << Counter.SHIFT) + Counter.CARRIER_CHANGES]++;
+      this.netfilter.changed();
     }
     if (!isUp) this.inet.neighbour.carrierDown(link);
-    this.netfilter.changed();
     this.setFlag(link, LinkFlag.CARRIER, isUp);
   }
 

@@ -70,7 +70,7 @@ export function parseExplain(words: readonly string[]): ExplainCommand {
       if (value === undefined || value === '') throw misuse('explain', name, 'it needs a value');
       OPTIONS[name](request, value);
     } else if (name.startsWith('-')) throw misuse('explain', name, 'there is no such option');
-    else if (/[^\da-fx\s:.-]/i.test(words[at]))
+    else if (/^[a-z]/i.test(words[at]) && ipProtocolNumber(words[at]) !== undefined)
       throw misuse('explain', words[at], 'it is no frame; a protocol is --proto');
     else digits += words[at];
   }

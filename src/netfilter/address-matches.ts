@@ -32,7 +32,7 @@ function firstLink(inet: Inet, route: number): Link {
 }
 
 /** RouteType of an IPv4 address; `link` not 0: only what is so on that link. (inet_addr_type) */
-export function typeOf4(inet: Inet, namespace: Namespace, address: number, link: Link): RouteType {
+function typeOf4(inet: Inet, namespace: Namespace, address: number, link: Link): RouteType {
   if (address >>> 24 === 0 || address === -1) return RouteType.BROADCAST;
   if (address >>> 28 === 14) return RouteType.MULTICAST;
   fillFlow(inet, namespace, 0, 0);

@@ -60,7 +60,7 @@ const enum Ancillary {
 }
 
 /** What a program may ask about besides the packet's bytes. */
-export interface BpfFacts {
+interface BpfFacts {
   mark: number;
   packetType: number;
   random(): number;

@@ -30,8 +30,6 @@ const OTHER = -1;
 
 /** The hub's part. */
 export interface BridgedPackets {
-  /** Bits 1 << Family: whose packets have hooks in a namespace. */
-  readonly isOn: Uint8Array;
   bridgedPrerouting(family: Family, frame: Frame, port: Link, bridge: Link, now: number): Frame;
   bridgedForward(family: Family, frame: Frame, port: Link, to: Link, bridge: Link, now: number): boolean;
 }
@@ -45,17 +43,17 @@ export class Bridged implements BridgeHooks {
   ) {}
 
   isOn(bridge: Link): boolean {
-    const { conf } = this.inet;
-    const namespace = this.inet.namespaceOf(bridge);
-    if (this.packets.isOn[namespace] === 0) return false;
-    return conf.net(namespace, Net4.BRIDGE_NF_CALL) !== 0 || conf.netOf6(namespace, Net6.BRIDGE_NF_CALL) !== 0;
+    return this.inet.showsBridged(this.inet.namespaceOf(bridge));
   }
 
   prerouting(frame: Frame, port: Link, bridge: Link, now: number): Frame {
-    const family = this.familyOf(frame, bridge);
-    if (family === OTHER) return frame;
     const { inet } = this;
     const { arena } = inet;
+    const family = this.familyOf(frame, bridge);
+    if (family === OTHER) {
+      arena.bridgePort[frame] = 0;
+      return frame;
+    }
     const own = inet.own(frame);
     if (own === NONE) return NONE;
     inet.forgetTraces(own);

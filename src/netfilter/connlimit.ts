@@ -12,6 +12,7 @@
  * table answers DROP, as the kernel does without memory.
  */
 
+import { TcpState } from '../conntrack/tcp-states.js';
 import { Key, type Packet } from '../core/packet.js';
 import { Answer } from './answer.js';
 import { ConnlimitOp, Op } from './ops.js';
@@ -36,10 +37,6 @@ const CHECK_MS = 1000;
 const SWEEP = 64;
 
 const TCP = 6;
-const enum TcpState {
-  TIME_WAIT = 7,
-  CLOSE = 8,
-}
 
 const $address = new Int32Array(4);
 const $tuple = new Int32Array(TupleWord.WORDS);

@@ -60,7 +60,7 @@ export type Change =
   | { kind: 'flows'; sysctl: string }
   | { kind: 'up'; link: Link };
 
-export type WalkEnd = 'delivered' | 'left' | 'dropped' | 'held' | 'other';
+type WalkEnd = 'delivered' | 'left' | 'dropped' | 'held' | 'other';
 
 export interface Walk {
   steps: WalkStep[];

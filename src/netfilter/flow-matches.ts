@@ -1,4 +1,5 @@
 /* Matches that ask about the packet's flow. A packet without one is INVALID, unless it is not to be tracked. */
+import { Status } from '../conntrack/flows.js';
 import { CtInfo, UNTRACKED } from '../core/arena.js';
 import { swap32 } from '../wire/field.js';
 import { Answer, answer } from './answer.js';
@@ -18,12 +19,6 @@ import {
 } from './ops.js';
 import { AccountWord, type ConntrackParts, TupleWord } from './parts.js';
 
-/** IPS_SRC_NAT, IPS_DST_NAT. */
-const enum NatStatus {
-  SOURCE = 1 << 4,
-  DESTINATION = 1 << 5,
-}
-
 const ORIGINAL = 0;
 const REPLY = 1;
 
@@ -32,15 +27,15 @@ const $reply = new Int32Array(TupleWord.WORDS);
 const $account = new Float64Array(AccountWord.WORDS);
 
 /** CtStateBit of a packet, but for SNAT and DNAT. */
-export function stateBit(flow: number, info: number): number {
+function stateBit(flow: number, info: number): number {
   if (flow > 0) return 1 << ((info % CtInfo.ESTABLISHED_REPLY) + 1);
   return flow === UNTRACKED ? CtStateBit.UNTRACKED : CtStateBit.INVALID;
 }
 
 function natBits(conntrack: ConntrackParts, flow: number): number {
   const status = conntrack.status(flow);
-  const source = (status & NatStatus.SOURCE) !== 0 ? CtStateBit.SNAT : 0;
-  return (status & NatStatus.DESTINATION) !== 0 ? source | CtStateBit.DNAT : source;
+  const source = (status & Status.SRC_NAT) !== 0 ? CtStateBit.SNAT : 0;
+  return (status & Status.DST_NAT) !== 0 ? source | CtStateBit.DNAT : source;
 }
 
 /** Whether the packet is in one of the states. */

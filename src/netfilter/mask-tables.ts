@@ -59,7 +59,7 @@ export const enum Hash {
 }
 
 /** A table's masks in a word. */
-export const enum Signature {
+const enum Signature {
   DESTINATION_SHIFT = 8,
   LENGTH = 0xff,
   SOURCE_PORT_SHIFT = 16,

@@ -11,10 +11,13 @@ import { Address4, Address6, AddressFlag, Scope } from '../route/addresses.js';
 import { NextHop, Route } from '../route/fib.js';
 import type { Inet } from '../route/inet.js';
 import { SourceChoice, scopeOf } from '../route/source6.js';
+import { Ipv4, Protocol } from '../wire/ipv4.js';
 import { Ipv6 } from '../wire/ipv6.js';
 import { Family, Hook } from './rule.js';
 
 const LOCALHOST = 0x7f000001;
+/** Bits of the TOS byte that routes are chosen by. */
+const ROUTED_TOS = 0x1c;
 /** Scopes of IPv6 (RFC 4007) up to which an address means only one link. */
 const LINK_SCOPE = 2;
 const SITE_SCOPE = 5;
@@ -44,6 +47,7 @@ export class NatAddresses {
   private nextHop(packet: Packet): number {
     const { fib } = this.inet;
     const destination = packet.key[Key.DESTINATION];
+    this.fillFlow(packet);
     const route = fib.lookup4(packet.namespace, destination, packet.key[Key.SOURCE]);
     if (route <= 0) return destination;
     const row = route << Route.SHIFT;
@@ -54,6 +58,18 @@ export class NatAddresses {
       if (isOurs) return fib.nexthops[hop + NextHop.GATEWAY];
     }
     return destination;
+  }
+
+  /** What the rules of routing looked at when the packet was routed. */
+  private fillFlow({ frame, namespace, network, key, in: link }: Packet): void {
+    const { arena, fib, loopback } = this.inet;
+    if (!fib.hasRules4(namespace)) return;
+    const protocol = key[Key.PROTOCOL];
+    fib.setFlow(link === 0 ? loopback[namespace] : link, 0, arena.bytes[network + Ipv4.TOS] & ROUTED_TOS, protocol);
+    fib.flow.mark = arena.mark[frame];
+    const hasPorts = protocol === Protocol.TCP || protocol === Protocol.UDP;
+    fib.flow.sport = hasPorts ? Math.max(0, key[Key.SOURCE_PORT]) : 0;
+    fib.flow.dport = hasPorts ? Math.max(0, key[Key.DESTINATION_PORT]) : 0;
   }
 
   private leaving6(packet: Packet, out: Int32Array, to: number): boolean {

@@ -133,7 +133,7 @@ export function mangle6(
 }
 
 /** `change`: of the pseudo-header's sum. */
-export function mangleTransport(
+function mangleTransport(
   arena: Arena,
   frame: Frame,
   transport: number,

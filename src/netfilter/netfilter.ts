@@ -42,7 +42,7 @@ import type { Clock, FlowTemplate, NetfilterParts } from './parts.js';
 import { Paths } from './paths.js';
 import { Family, Hook, TableId, Verdict } from './rule.js';
 import { Rules, type RulesOptions } from './rules.js';
-import { compileShortPath, type ShortPath, shortHeader } from './short-path.js';
+import { compileShortPath, isRepeatable, type ShortPath, shortHeader } from './short-path.js';
 import { Targets } from './targets.js';
 import { NO_TRACER, type Tracer, Traverse } from './traverse.js';
 import { kindOf, WalkCache } from './walk-cache.js';
@@ -58,6 +58,9 @@ function isShort(protocol: number): boolean {
 
 /** What a flow of the short path has not: a count of its own, a zone. */
 const UNSUITABLE = KindFlag.HAS_ACCOUNT | KindFlag.ZONE_ORIGINAL | KindFlag.ZONE_REPLY;
+
+/** CT has said nothing. */
+const NO_TEMPLATE: FlowTemplate = { isSet: false, zoneFlags: 0, zone: 0, helper: 0, events: 0 };
 
 /** Nobody listens to LOG. */
 const SILENCE: LogSink = { linkName: String, log() {}, nflog() {} };
@@ -97,6 +100,7 @@ export class Netfilter implements Hooks {
   /** By namespace: bits of HookFamily whose packets NAT looks at. */
   private readonly hasNat = new Uint8Array(MAX_NAMESPACES);
   private readonly saved = Array.from({ length: DEPTH }, () => new Packet());
+  private readonly savedTemplates = Array.from({ length: DEPTH }, () => ({ ...NO_TEMPLATE }));
   private depth = 0;
   private setGeneration = 0;
   /** The packet's flow begins with it. */
@@ -113,7 +117,7 @@ export class Netfilter implements Hooks {
     this.nat = new Nat(inet, this.conntrack);
     this.walks = new WalkCache(inet.keys[2]);
     this.helpers = new Helpers(inet, this.conntrack);
-    this.template = { isSet: false, zoneFlags: 0, zone: 0, helper: 0, timeout: 0, events: 0, expectEvents: 0 };
+    this.template = { ...NO_TEMPLATE };
     const { log = SILENCE } = options;
     this.isTraced = new Uint8Array(inet.arena.heads);
     this.tracer = log.trace === undefined ? NO_TRACER : this.makeTracer(log);
@@ -154,7 +158,8 @@ export class Netfilter implements Hooks {
     });
     this.traverse.tracer = this.tracer;
     const { conntrack, nat, paths, walks, packet } = this;
-    this.shortPath = compileShortPath({ inet, conntrack, nat, paths, walks, packet });
+    const generation = (): number => this.latestGeneration();
+    this.shortPath = compileShortPath({ inet, conntrack, nat, paths, walks, packet, generation });
   }
 
   // --- configuration ----------------------------------------------------------------------------
@@ -260,15 +265,23 @@ export class Netfilter implements Hooks {
   receive4(link: Link, n: number, now: number): void {
     const { inet } = this;
     const namespace = inet.namespaceOf(link);
-    if (inet.conf.forwards4(link)) {
-      // What a set answered may be otherwise now.
-      if (this.sets.generation !== this.setGeneration) this.changed();
-      this.setGeneration = this.sets.generation;
-      if (this.tracks(namespace, Family.IPV4)) this.shortPath.receiveTracked(link, n, this.generation, now);
-      else this.shortPath.receiveUntracked(link, n, this.generation, now);
+    // Of what a bridge has shown PREROUTING has been asked.
+    const isShown = inet.links.kind[link] === LinkKind.BRIDGE && inet.showsBridged(namespace);
+    if (inet.conf.forwards4(link) && !isShown) {
+      if (this.paths.renew(now, this.rules.counters, this.rules.chains.counters)) this.changed();
+      if (this.tracks(namespace, Family.IPV4)) this.shortPath.receiveTracked(link, n, now);
+      else this.shortPath.receiveUntracked(link, n, now);
       return;
     }
     for (let i = 0; i < n; i++) inet.receiveOther(inet.arena.burst[i], link, now);
+  }
+
+  /** What paths that are still good were noted with. */
+  private latestGeneration(): number {
+    // What a set answered may be otherwise now.
+    if (this.sets.generation !== this.setGeneration) this.changed();
+    this.setGeneration = this.sets.generation;
+    return this.generation;
   }
 
   /** Has the flow's next packets take the short path, if this one's way will be theirs. */
@@ -308,13 +321,15 @@ export class Netfilter implements Hooks {
     if (path !== 0) walks.complete(slot, path, out, mtu, hop);
   }
 
-  /** Whether nothing but its flow, or its headers, has decided a packet's way. */
+  /** Whether nothing but its flow, or its headers, has decided a packet's way, and the short path takes packets like it. */
   private isPlain(frame: Frame, link: Link, hop: number): boolean {
     const { arena, fib, conf } = this.inet;
     const { namespace, network } = this.packet;
     return (
       ipv4.headerLength(arena.bytes, network) === Ipv4.BYTES &&
+      isRepeatable(arena.words32, network >> 2) &&
       arena.maxFragment[frame] === 0 &&
+      arena.bridgePort[frame] === 0 &&
       fib.nexthops[hop + NextHop.FAMILY] !== 6 &&
       !fib.hasRules4(namespace) &&
       conf.net(namespace, Net4.FORWARD_USE_PMTU) === 0 &&
@@ -504,10 +519,13 @@ export class Netfilter implements Hooks {
     now: number,
   ): boolean {
     if (this.depth === DEPTH) return false;
+    const { packet } = this;
+    if (this.depth > 0) {
+      this.saved[this.depth].copy(packet);
+      Object.assign(this.savedTemplates[this.depth], this.template);
+    }
     // What CT has said was about another packet.
     this.template.isSet = false;
-    const { packet } = this;
-    if (this.depth > 0) this.saved[this.depth].copy(packet);
     this.depth++;
     packet.family = family;
     packet.frame = frame;
@@ -530,6 +548,7 @@ export class Netfilter implements Hooks {
     this.depth--;
     if (this.depth === 0) return;
     this.packet.copy(this.saved[this.depth]);
+    Object.assign(this.template, this.savedTemplates[this.depth]);
     this.packet.isVolatile = true;
     this.traverse.isTracing = this.isTraced[this.packet.frame] !== 0 || this.watcher !== undefined;
   }
@@ -562,7 +581,14 @@ export class Netfilter implements Hooks {
     const { packet } = this;
     if (!this.tracks(packet.namespace, packet.family)) return true;
     if (this.watcher !== undefined) return this.watcher.confirms(packet);
-    return this.helpers.run(packet) === Verdict.ACCEPT && this.conntrack.confirm(packet) === Verdict.ACCEPT;
+    if (this.helpers.run(packet) !== Verdict.ACCEPT || this.conntrack.confirm(packet) !== Verdict.ACCEPT) return false;
+    // An error about a packet that may be dropped yet: when `lo` has carried it, its flow may be another's row.
+    const { flow, flowInfo } = this.inet.arena;
+    if (flow[packet.frame] > 0 && flow[packet.frame] === this.conntrack.pending) {
+      flow[packet.frame] = 0;
+      flowInfo[packet.frame] = 0;
+    }
+    return true;
   }
 
   /** What the CT target has said in the raw table, as conntrack takes it. */
@@ -573,7 +599,7 @@ export class Netfilter implements Hooks {
     const original = (flags & CtFlag.ZONE_REPLY) === 0 ? Template.ORIGINAL : 0;
     const reply = (flags & CtFlag.ZONE_ORIGINAL) === 0 ? Template.REPLY : 0;
     const zone = template.zone === 0 ? 0 : template.zone | original | reply;
-    return zone | (template.helper << Template.HELPER_SHIFT);
+    return zone | (template.helper << Template.HELPER_SHIFT) | (template.events << Template.EVENTS_SHIFT);
   }
 
   /** nf_nat_inet_fn. */

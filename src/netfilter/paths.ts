@@ -8,7 +8,8 @@
  * - A flow's path holds while its generation is that of now. Any change of the configuration makes a new generation; the next packet of each
  *   flow then takes the long way, and most likely comes to the same path again.
  * - The rules on a path are counted when somebody wants to know, and before rules change: `settle`.
- * - When there are MAX_PATHS, no more flows get one until rules change: their packets take the long way.
+ * - When there are MAX_PATHS, new ways get none and their packets take the long way, until `renew` forgets all paths: between two bursts, as the
+ *   frames of one go by the generation that it began with.
  */
 import { sharedDoubles, sharedInts } from '../core/memory.js';
 
@@ -31,8 +32,10 @@ export const enum Path {
   HITS = 8,
 }
 
-export const MAX_PATHS = 1 << 14;
+const MAX_PATHS = 1 << 14;
 const BUCKETS = 1 << 12;
+/** So long paths stay at least where there are more than MAX_PATHS ways: each flow's next packet has to find its own again. */
+const RENEWAL_MS = 10_000;
 
 export class Paths {
   readonly words = sharedInts(MAX_PATHS << Path.SHIFT);
@@ -42,6 +45,10 @@ export class Paths {
   private readonly $new = new Int32Array(Path.WORDS);
   /** Path 0 is none. */
   private end = 1;
+  /** A way got no path: see `renew`. */
+  isFull = false;
+  /** When `renew` last forgot all paths, ms. */
+  private renewedAt = -RENEWAL_MS;
 
   /** The path of these words, made if need be; 0: there are too many. `hits`: the first `count` are its own. */
   intern(link: number, out: number, hop: number, mtu: number, info: number, hits: Int32Array, count: number): number {
@@ -70,7 +77,10 @@ export class Paths {
   }
 
   private add(bucket: number, hits: Int32Array, count: number): number {
-    if (this.end === MAX_PATHS) return 0;
+    if (this.end === MAX_PATHS) {
+      this.isFull = true;
+      return 0;
+    }
     const path = this.end++;
     const at = path << Path.SHIFT;
     this.words.set(this.$new, at);
@@ -106,5 +116,15 @@ export class Paths {
   clear(): void {
     this.buckets.fill(0);
     this.end = 1;
+    this.isFull = false;
+  }
+
+  /** Where a way got no path: settles and forgets all, unless it has lately. True: it did, and a new generation must begin. Not within a burst. */
+  renew(now: number, rules: Float64Array, policies: Float64Array): boolean {
+    if (!this.isFull || (now - this.renewedAt) >>> 0 < RENEWAL_MS) return false;
+    this.renewedAt = now;
+    this.settle(rules, policies);
+    this.clear();
+    return true;
   }
 }

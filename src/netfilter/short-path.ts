@@ -45,10 +45,12 @@ export interface ShortPathParts {
   paths: Paths;
   walks: WalkCache;
   packet: Packet;
+  /** Of the configuration (paths.ts), as it is now: a packet on the long path may change a set that others asked. */
+  generation: () => number;
 }
 
-/** Takes the first `n` frames of arena.burst, of whatever protocol, that came in by `link`. `generation`: of the configuration, see paths.ts. */
-type Receive = (link: Link, n: number, generation: number, now: number) => void;
+/** Takes the first `n` frames of arena.burst, of whatever protocol, that came in by `link`. */
+type Receive = (link: Link, n: number, now: number) => void;
 
 export interface ShortPath {
   /** In a namespace that tracks flows. */
@@ -57,7 +59,8 @@ export interface ShortPath {
   receiveUntracked: Receive;
 }
 
-export function compileShortPath({ inet, conntrack, nat, paths, walks, packet }: ShortPathParts): ShortPath {
+export function compileShortPath(parts: ShortPathParts): ShortPath {
+  const { inet, conntrack, nat, paths, walks, packet } = parts;
   const { arena, fib, neighbours } = inet;
   const { burst, offset, words32 } = arena;
   const { isPlain, trim, send } = compilePlain4(inet);
@@ -79,10 +82,7 @@ export function compileShortPath({ inet, conntrack, nat, paths, walks, packet }:
       const frame = burst[i];
       const header = (offset[frame] + Ethernet.BYTES) >> 2;
       const protocol = (words32[header + 2] >>> 8) & 0xff;
-      const isFine =
-        (words32[header + 1] & FRAGMENT) === 0 &&
-        (protocol !== Protocol.TCP || isData(words32[header + 8])) &&
-        isPlain(frame, high, low, HEADERS);
+      const isFine = isRepeatable(words32, header) && isPlain(frame, high, low, HEADERS);
       table.source[i] = swap32(words32[header + 3]);
       table.destination[i] = swap32(words32[header + 4]);
       table.ports[i] = shortHeader(protocol, swap32(words32[header + 5]));
@@ -167,6 +167,7 @@ export function compileShortPath({ inet, conntrack, nat, paths, walks, packet }:
     const protocol = table.key[i] & 0xff;
     if (total === 0 || !track(i, frame, protocol === Protocol.TCP ? tcp : udp, found, row, total)) return false;
     if ((status & Status.NAT_MASK) !== 0 && !translate(frame, protocol, tuple, other, total)) {
+      arena.ingress[frame] = link;
       inet.drop(frame, DropReason.NAT_FAILED);
       return true;
     }
@@ -205,16 +206,20 @@ export function compileShortPath({ inet, conntrack, nat, paths, walks, packet }:
     return true;
   }
 
-  function receiveUntracked(link: Link, n: number, generation: number, now: number): void {
+  function receiveUntracked(link: Link, n: number, now: number): void {
+    let generation = parts.generation();
     readHeaders(link, namespaces[link], n);
     for (let i = 0; i < n; i++) {
       const frame = burst[i];
-      if (table.key[i] === 0 || !forwardUntracked(i, frame, link, generation)) inet.receiveOther(frame, link, now);
+      if (table.key[i] !== 0 && forwardUntracked(i, frame, link, generation)) continue;
+      inet.receiveOther(frame, link, now);
+      generation = parts.generation();
     }
   }
 
-  function receiveTracked(link: Link, n: number, generation: number, now: number): void {
+  function receiveTracked(link: Link, n: number, now: number): void {
     const namespace = namespaces[link];
+    let generation = parts.generation();
     readHeaders(link, namespace, n);
     table.lookupBurst(n);
     nat.touch4(table, n);
@@ -227,6 +232,7 @@ export function compileShortPath({ inet, conntrack, nat, paths, walks, packet }:
       if (found !== 0 && forward(i, frame, link, found, generation, isUndisturbed)) continue;
       isUndisturbed = false;
       inet.receiveOther(frame, link, now);
+      generation = parts.generation();
       begin(namespace, link, now);
     }
   }
@@ -238,6 +244,15 @@ export function compileShortPath({ inet, conntrack, nat, paths, walks, packet }:
 export function shortHeader(protocol: number, word: number): number {
   if (hasPorts(protocol)) return word;
   return protocol === Protocol.ICMP ? word >>> 16 : 0;
+}
+
+/**
+ * Whether packets like the one whose IPv4 header, without options, starts at word `header` may go the way that one of them has gone: it is
+ * whole, and in TCP one of many.
+ */
+export function isRepeatable(words32: Int32Array, header: number): boolean {
+  if ((words32[header + 1] & FRAGMENT) !== 0) return false;
+  return ((words32[header + 2] >>> 8) & 0xff) !== Protocol.TCP || isData(words32[header + 8]);
 }
 
 /** Whether the word of a TCP header with the flags says ACK, and neither SYN, FIN nor RST: rules may tell those apart. */

@@ -21,7 +21,7 @@ import { sharedInts } from '../core/memory.js';
 import { Neighbours } from '../tables/neighbours.js';
 import { Ethernet } from '../wire/ethernet.js';
 import { Addresses } from './addresses.js';
-import { Conf } from './conf.js';
+import { Conf, Net4, Net6 } from './conf.js';
 import { Endpoints } from './endpoints.js';
 import { Fib } from './fib.js';
 import { type Hooks, NoHooks } from './hooks.js';
@@ -100,10 +100,7 @@ export class Inet {
   receiveOther(frame: Frame, link: Link, now: number): void {
     const { arena } = this;
     arena.ingress[frame] = link;
-    // What `lo` carries, or a bridge has shown to netfilter, has been seen before: it keeps its mark and its flow.
-    const kind = this.links.kind[link];
-    const isSeen = kind === LinkKind.LOOPBACK || (kind === LinkKind.BRIDGE && arena.bridgePort[frame] !== 0);
-    if (!isSeen) this.forgetTraces(frame);
+    if (!this.hasSeen(frame, link)) this.forgetTraces(frame);
     if (arena.length[frame] < Ethernet.BYTES) return this.drop(frame, DropReason.RUNT);
     arena.received[frame] = this.addressee(frame, link);
     if (arena.received[frame] === Received.OTHER_HOST) return this.drop(frame, DropReason.OTHER_HOST);
@@ -114,6 +111,20 @@ export class Inet {
     else if (type === ARP) this.neighbour.receiveArp(own, link, now);
     else if (type === IPV6) this.ip6.input(own, link, now);
     else this.drop(own, type === VLAN || type === SERVICE_VLAN ? DropReason.VLAN_UNKNOWN : DropReason.NO_LISTENER);
+  }
+
+  /** What `lo` carries, or a bridge has shown to netfilter, has been seen before: it keeps its mark and its flow. */
+  private hasSeen(frame: Frame, link: Link): boolean {
+    const kind = this.links.kind[link];
+    if (kind === LinkKind.LOOPBACK) return true;
+    return kind === LinkKind.BRIDGE && this.arena.bridgePort[frame] !== 0 && this.showsBridged(this.namespaceOf(link));
+  }
+
+  /** Whether the bridges of a namespace show netfilter what they forward: IPv4 packets, IPv6 packets, or both. */
+  showsBridged(namespace: Namespace): boolean {
+    if (this.hooks.isOn[namespace] === 0) return false;
+    const { conf } = this;
+    return conf.net(namespace, Net4.BRIDGE_NF_CALL) !== 0 || conf.netOf6(namespace, Net6.BRIDGE_NF_CALL) !== 0;
   }
 
   /** What netfilter has noted about a packet ends where the packet does: an answer may be written in its place. */

@@ -1,8 +1,10 @@
 /* IP packets of a bridge at netfilter's hooks, in memory. test/e2e/bridge-netfilter.test.ts has the same beside the kernel. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Family, Hook, Rule, TableId } from '../../src/netfilter/rule.js';
-import { Net4 } from '../../src/route/conf.js';
+import { Conf4, Net4 } from '../../src/route/conf.js';
 import { FdbFlag } from '../../src/tables/fdb.js';
+import { permanent } from '../route/stack.js';
+import { FilteredRouter } from '../support/filtered-router.js';
 import { A, B, C } from '../support/frames.js';
 import { ip4, udp } from '../support/packets.js';
 import { Router } from '../support/router.js';
@@ -76,5 +78,52 @@ describe('packets that a bridge forwards', () => {
     router.options('a', 0, 0, 0);
     router.send('a', datagram(A, B, 1));
     expect(Object.keys(router.drops())).toEqual(['port_not_forwarding']);
+  });
+});
+
+describe('packets that a bridge shows, and others', () => {
+  const RULES = `*raw
+-A PREROUTING -p udp --dport 99 -j DROP
+COMMIT
+*mangle
+-A PREROUTING -s 10.0.0.1
+COMMIT
+*filter
+-A INPUT -m conntrack --ctstate NEW -j DROP
+COMMIT
+`;
+  const H1 = '02:00:00:00:11:09';
+  const E1 = '02:00:00:00:0b:01';
+  let filtered: FilteredRouter;
+
+  beforeEach(async () => {
+    filtered = new FilteredRouter();
+    filtered.bridge().equip('br0', BRIDGE, 0).address('br0', '10.0.0.254/24').ports(['a', 'b']);
+    filtered.interface('e1', E1).address('e1', '10.0.1.1/24');
+    filtered.station(A, 'a');
+    filtered.station(B, 'b');
+    filtered.station(BRIDGE, 'br0', FdbFlag.STATIC | FdbFlag.LOCAL | FdbFlag.OF_BRIDGE);
+    permanent(filtered, 'br0', '10.0.0.1', A);
+    permanent(filtered, 'e1', '10.0.1.9', H1);
+    const { conf } = filtered.dataplane.inet;
+    for (const name of ['br0', 'e1']) conf.set('link4', filtered.link(name), Conf4.FORWARDING, 1);
+    conf.set('net4', 0, Net4.BRIDGE_NF_CALL, 1);
+    await filtered.restore(RULES);
+  });
+
+  it('are counted once at PREROUTING where they are routed afterwards', async () => {
+    const ends = { to: BRIDGE, from: A, source: '10.0.0.1', destination: '10.0.1.9' };
+    const frame = ip4({ ...ends, protocol: 17, payload: udp('10.0.0.1', '10.0.1.9', 5, 53, new Uint8Array(20)) });
+    for (let i = 0; i < 10; i++) filtered.send('a', frame);
+    expect(filtered.take('e1')).toHaveLength(10);
+    expect(await filtered.save('mangle')).toContain('[10:480] -A PREROUTING -s 10.0.0.1/32');
+  });
+
+  it('leave nothing behind for those that are not shown', async () => {
+    for (let i = 0; i < 4; i++) filtered.send('a', datagram(A, B, 7)).send('b', datagram(B, A, 53, 7));
+    filtered.dataplane.inet.conf.set('net4', 0, Net4.BRIDGE_NF_CALL, 0);
+    filtered.dataplane.netfilter.changed();
+    for (let i = 0; i < 12; i++) filtered.send('a', datagram(A, BRIDGE, 5, 99));
+    expect(await filtered.save('raw')).toContain('[12:576] -A PREROUTING -p udp -m udp --dport 99 -j DROP');
   });
 });

@@ -5,6 +5,7 @@ import { CtStat } from '../../src/conntrack/stats.js';
 import { DropReason } from '../../src/core/drop.js';
 import { Nat } from '../../src/netfilter/nat.js';
 import { NatSources } from '../../src/netfilter/nat-sources.js';
+import { FibOp, Rule, RuleAction } from '../../src/route/fib.js';
 import { finish, pseudo4, sumBytes } from '../../src/wire/checksum.js';
 import { write16, write32 } from '../../src/wire/field.js';
 import * as ipv4 from '../../src/wire/ipv4.js';
@@ -200,6 +201,45 @@ describe('flows of a MASQUERADE', () => {
     expect(walk.nat.finish(walk.packet)).not.toBe(0);
     expect(walk.drops).toEqual([DropReason.NAT_FAILED]);
     expect(walk.flows().some((line) => line.includes(',7000,'))).toBe(false);
+  });
+
+  it.each([
+    ['protocol', [[Rule.PROTOCOL, 17]]],
+    [
+      'mark',
+      [
+        [Rule.MARK, 7],
+        [Rule.MASK, -1],
+      ],
+    ],
+    [
+      'ports',
+      [
+        [Rule.SPORT_LOW, 7000],
+        [Rule.SPORT_HIGH, 7000],
+        [Rule.DPORT_LOW, 53],
+        [Rule.DPORT_HIGH, 53],
+      ],
+    ],
+    ['TOS', [[Rule.TOS, 8]]],
+    ['link', [[Rule.IIF, 1]]],
+  ] as const)('have the address that is near the next hop, which a rule of routing finds by the %s', (_name, words) => {
+    const walk = new NatWalk().rule(MASQUERADE);
+    const { inet } = walk.router.dataplane;
+    const row = new Int32Array(Rule.WORDS);
+    row[Rule.ACTION] = RuleAction.LOOKUP;
+    row[Rule.TARGET] = 1;
+    row[Rule.SUPPRESS_LENGTH] = -1;
+    for (const [word, value] of words) row[word] = value;
+    if (row[Rule.IIF] !== 0) row[Rule.IIF] = inet.loopback[0];
+    inet.fib.apply(Int32Array.of(FibOp.MERGED, 0, 4, -1));
+    inet.fib.setRules(0, 4, row);
+    // What was looked up before this packet was another one.
+    inet.fib.setFlow(0, 0, 0, 6);
+    walk.arena.mark.fill(7);
+    const datagram = udp(7000, '10.0.0.9', '172.20.1.1');
+    datagram[1] = 8;
+    expect(walk.send('e0', datagram)?.bytes.slice(12, 16)).toEqual(Uint8Array.of(172, 16, 9, 1));
   });
 
   it('need an address on their link', () => {

@@ -4,6 +4,7 @@
  * the same, whatever happens to rules, routes and links meanwhile.
  */
 import { describe, expect, it } from 'vitest';
+import { Flow } from '../../src/conntrack/flows.js';
 import { Conf4 } from '../../src/route/conf.js';
 import { permanent } from '../route/stack.js';
 import { FilteredRouter } from '../support/filtered-router.js';
@@ -41,6 +42,22 @@ COMMIT
 -A two -p udp --dport 1001 -j ACCEPT
 COMMIT
 `;
+
+const SHAPES = `*filter
+:FORWARD DROP [0:0]
+-A FORWARD -p tcp --tcp-flags SYN,ACK SYN,ACK
+-A FORWARD -p tcp --syn -j ACCEPT
+-A FORWARD -p tcp --tcp-flags FIN,RST NONE -d 10.0.1.9 -j ACCEPT
+-A FORWARD -f -j ACCEPT
+-A FORWARD -p icmp --icmp-type echo-request -j ACCEPT
+-A FORWARD -p udp --dport 1001 -j ACCEPT
+COMMIT
+`;
+
+const TRACKED_SHAPES = SHAPES.replace(
+  '-A FORWARD -f',
+  '-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A FORWARD -f',
+);
 
 const OTHER = `*filter
 -A FORWARD -p udp --dport 1001 -j DROP
@@ -104,7 +121,8 @@ function packet(random: Random, ends: Ip4Options, from: number, to: number): Uin
     { ttl: 1 },
     { options: Uint8Array.of(1, 1, 1, 1) },
     { fragment: 0x2000 },
-  ][random(8)];
+    { fragment: 5 },
+  ][random(9)];
   const data = pattern([0, 8, 40, 200][random(4)]);
   const kind = random(8);
   if (kind === 0) return ip4({ ...ends, ...odd, protocol: 1, payload: icmp(8, 0, from, data) });
@@ -171,6 +189,8 @@ describe('the short path', () => {
     ['NAT and states, otherwise', NAT, 77],
     ['filters without states', FILTER, 5],
     ['filters without states, otherwise', FILTER, 99],
+    ['flags, types and fragments', SHAPES, 3],
+    ['flags, types and fragments, with states', TRACKED_SHAPES, 4],
   ])(
     'does what the long one does: %s',
     async (_name, rules, seed) => {
@@ -198,6 +218,23 @@ describe('the short path', () => {
     60_000,
   );
 
+  it.each([
+    ['', SHAPES],
+    [', with states', TRACKED_SHAPES],
+  ])('takes no packet the way of one with other flags, or of a fragment%s', async (_name, rules) => {
+    const pair = new Pair(made(), made());
+    await pair.each((router) => router.restore(rules));
+    const ends = { to: R0, from: H0, source: '10.0.0.9', destination: '10.0.1.10' };
+    const segment = (flags: number): Uint8Array =>
+      ip4({ ...ends, protocol: 6, payload: tcp(ends.source, ends.destination, 7, 80, { flags }) });
+    const echo = (type: number, fragment = 0): Uint8Array =>
+      ip4({ ...ends, fragment, protocol: 1, payload: icmp(type, 0, 9, pattern(8)) });
+    for (const frame of [segment(0x02), segment(0x10), echo(8, 5), echo(0), echo(8), echo(0), segment(0x11)]) {
+      for (let i = 0; i < 5; i++) pair.send('e0', frame);
+    }
+    await pair.expectAlike();
+  });
+
   it('is taken', async () => {
     const router = await made().restore(NAT);
     const frame = ip4({
@@ -213,5 +250,25 @@ describe('the short path', () => {
     expect([...paths.counters.subarray(2, 4)]).toEqual([8, 8 * 36]);
     expect(await router.save('filter')).toContain('[10:360] -A FORWARD -s 10.0.0.9/32 -i e0 -j ACCEPT');
     expect([...paths.counters.subarray(2, 4)]).toEqual([0, 0]);
+  });
+});
+
+describe('a packet that has another sent', () => {
+  it('keeps what CT has said of it', async () => {
+    const router = await made().restore(`*raw
+-A PREROUTING -p udp -j CT --zone 5
+-A PREROUTING -p udp -j TEE --gateway 10.0.1.10
+COMMIT
+*filter
+-A FORWARD -m conntrack --ctstate NEW
+-A OUTPUT -m conntrack --ctstate NEW
+COMMIT
+`);
+    const ends = { to: R0, from: H0, source: '10.0.0.9', destination: '10.0.1.9' };
+    router.send('e0', ip4({ ...ends, protocol: 17, payload: udp('10.0.0.9', '10.0.1.9', 1, 2, pattern(8)) }));
+    expect(router.take('e1')).toHaveLength(2);
+    const { words, width, end } = router.dataplane.netfilter.conntrack.flows[0];
+    const zones = Array.from({ length: end - 1 }, (_, i) => words[(i + 1) * width + Flow.STATUS] >>> Flow.ZONE_SHIFT);
+    expect(zones).toContain(5);
   });
 });

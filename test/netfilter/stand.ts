@@ -60,7 +60,7 @@ export class Stand {
       inet,
       pool: this.rules.pool.words,
       packet: this.packet,
-      template: { isSet: false, zoneFlags: 0, zone: 0, helper: 0, timeout: 0, events: 0, expectEvents: 0 },
+      template: { isSet: false, zoneFlags: 0, zone: 0, helper: 0, events: 0 },
       patterns: this.patterns,
       sets: this.sets,
       clock: { seconds: () => this.seconds },
