@@ -1,5 +1,6 @@
 /* What rules of iptables ask of the rest of the control plane: links by their names, conntrack only where it is needed, flows counted. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Family, Hook, TableId } from '../../src/netfilter/rule.js';
 import { ANY_LINK } from '../../src/route/endpoints.js';
 import { OneProcess } from '../support/one-process.js';
 import { ip4, ip6, pattern, udp } from '../support/packets.js';
@@ -28,6 +29,29 @@ describe('rules of iptables', () => {
     await world.run('ip6tables -D FORWARD 1');
     await world.run('iptables -t nat -A POSTROUTING -o e0 -j MASQUERADE');
     expect(netfilter.isOn[0]).toBe(3);
+  });
+
+  it('end with their namespace, and those of the next one meet what they should', async () => {
+    const { baseOf } = world.dataplane.netfilter.rules;
+    const bases = (namespace: number): string[] => {
+      const found: string[] = [];
+      for (let table: number = TableId.RAW; table <= TableId.FILTER; table++) {
+        for (let hook: number = 0; hook < Hook.COUNT; hook++) {
+          if (baseOf.call(world.dataplane.netfilter.rules, namespace, Family.IPV4, table, hook) !== 0)
+            found.push(`${table} ${hook}`);
+        }
+      }
+      return found;
+    };
+    const rules = ['-t mangle -A POSTROUTING', '-t raw -A OUTPUT', '-t nat -A POSTROUTING', '-A INPUT'];
+    await world.run('ip netns add x');
+    for (const rule of rules) await world.run(`-n x iptables ${rule} -j ACCEPT`);
+    await world.run('ip netns del x');
+    expect(bases(1)).toEqual([]);
+    await world.run('ip netns add x');
+    await world.run('-n x iptables -A INPUT -s 10.0.0.1');
+    await world.run('-n x iptables -P FORWARD DROP');
+    expect(bases(1)).toEqual([`${TableId.FILTER} ${Hook.INPUT}`, `${TableId.FILTER} ${Hook.FORWARD}`]);
   });
 
   it('hold for links by their names, also of those that come later', async () => {

@@ -87,11 +87,11 @@ export class Iptables {
         if (ruleset === undefined) continue;
         const wasTracking = ruleset.tracking > 0;
         const change = this.#change(ruleset);
-        for (const table of ruleset.tables.values()) {
-          change.clearTable(table);
-          for (const chain of table.base) this.#chains.giveBack(chain.number);
-        }
+        for (const table of ruleset.tables.values()) change.clearTable(table);
         await apply(change, this.#parts.engine).finished;
+        // Not sooner: the change takes numbers for chains of its own.
+        for (const table of ruleset.tables.values())
+          for (const chain of table.base) this.#chains.giveBack(chain.number);
         if (wasTracking) this.#parts.engine.setTracking(namespace, family, false);
         this.#rulesets.delete(`${namespace} ${family}`);
         this.#encoders.delete(`${namespace} ${family}`);
