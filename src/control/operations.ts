@@ -701,6 +701,8 @@ export class Operations {
 
   /** The kernel end of a TAP, or the device of a packet port, as it is now, for those who ask. */
   deviceIsUp(link: Link, fd: number, isTap: boolean): boolean {
+    // Of a port that has been dropped meanwhile the device is nobody's any more, and its descriptor may be another's.
+    if (this.dataplane.egress.ports[link] === undefined) return false;
     const isUp = (isTap ? shim.tapIsUp(fd) : shim.packetIsUp(fd)) === 1;
     this.carrier(link, isUp);
     return isUp;
