@@ -41,8 +41,9 @@ export function filterOf(command: Command, isChange = false): ConntrackFilter {
     labels: command.label,
   });
   if (isChange) return filter;
-  const { mark, status } = command;
-  return { ...filter, ...given({ mark, status, state: values.state }) };
+  const { mark, status, statusMask } = command;
+  const mask = statusMask === status ? undefined : statusMask;
+  return { ...filter, ...given({ mark, status, status_mask: mask, state: values.state }) };
 }
 
 /** The tuple that -I and -G name: the original one, or where there is none the reply turned round. */

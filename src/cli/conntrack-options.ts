@@ -48,6 +48,8 @@ export interface Command {
   replyDst?: string;
   timeout?: number;
   status?: number;
+  /** Bits of the status that a filter looks at. */
+  statusMask?: number;
   mark?: { value: number; mask: number };
   zone?: number;
   origZone?: number;
@@ -398,7 +400,9 @@ const SETTERS: Readonly<Record<string, Setter>> = {
     parser.command.timeout = Number(/^\s*(\d+)/.exec(value)?.[1] ?? 0);
   },
   u: (parser, value) => {
-    parser.command.status = statusOf(value);
+    const { bits, mask } = statusOf(value);
+    parser.command.status = bits;
+    parser.command.statusMask = mask;
   },
   z: (parser) => {
     parser.command.zero = true;

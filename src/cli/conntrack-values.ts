@@ -3,17 +3,19 @@
  */
 
 import { isIPv4 } from 'node:net';
+import { FlowStatus } from '../control/api/conntrack.js';
 import type { Family } from '../control/api/family.js';
 import { STATUS_NAMES } from './conntrack-format.js';
 import { wrongWords } from './conntrack-problem.js';
 import type { Refusal } from './refusal.js';
 
-export function listOf(text: string, known: readonly string[], option: string): string[] {
+/** `exact`: names that are told from their own in small letters. */
+export function listOf(text: string, known: readonly string[], option: string, exact = ''): string[] {
   const found: string[] = [];
   for (let rest = text; ; ) {
     const comma = rest.indexOf(',');
     const word = comma < 0 ? rest : rest.slice(0, comma);
-    const name = known.find((one) => one.toLowerCase() === word.toLowerCase());
+    const name = known.find((one) => (one === exact ? one === word : one.toLowerCase() === word.toLowerCase()));
     if (name === undefined)
       throw wrongWords(`Bad parameter \`${rest}'`, option, `there is no "${word}"`, `use ${known.join(', ')}`);
     found.push(name);
@@ -58,9 +60,12 @@ export function badAddress(text: string, option: string): Refusal {
   return wrongWords(`Invalid IP address \`${text}'`, option, `"${text}" is no address`, 'write one of IPv4 or IPv6');
 }
 
-/** Bits of a list of names; UNSET is none. */
-export function statusOf(text: string): number {
-  const names = [...STATUS_NAMES.map(([name]) => name), 'UNSET'];
-  const bits = new Map(STATUS_NAMES);
-  return listOf(text, names, '--status').reduce((sum, name) => sum | (bits.get(name) ?? 0), 0);
+const UNREPLIED = 'UNREPLIED';
+
+/** Bits of a list of names, and which are looked at; UNSET is none. With UNREPLIED only one is, as with the real tool. */
+export function statusOf(text: string): { bits: number; mask: number } {
+  const known = new Map(STATUS_NAMES);
+  const names = listOf(text, [...known.keys(), 'UNSET', UNREPLIED], '--status', UNREPLIED);
+  const bits = names.reduce((sum, name) => sum | (known.get(name) ?? 0), 0);
+  return { bits, mask: names.includes(UNREPLIED) ? FlowStatus.SEEN_REPLY : bits };
 }

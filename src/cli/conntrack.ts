@@ -64,7 +64,7 @@ async function list(session: Session, command: Command): Promise<number> {
     terminal.out(head + flows.map((flow) => lineOf(command, flow, format, 'new')).join(''));
     return true;
   };
-  if (command.status === 0) throw failed('Operation failed: invalid parameters', UNSET);
+  if (command.statusMask === 0) throw failed('Operation failed: invalid parameters', UNSET);
   const filter = filterOf(command);
   const isAll = Object.keys(filter).length === 0;
   const request = {
@@ -146,7 +146,7 @@ async function remove(session: Session, command: Command): Promise<number> {
   const { terminal } = session;
   const format = formatOf(command, 1);
   let count = 0;
-  if (command.status === 0) throw failed('Operation failed: invalid parameters', UNSET);
+  if (command.statusMask === 0) throw failed('Operation failed: invalid parameters', UNSET);
   const request = { op: 'conntrack.delete', filter: filterOf(command), pid: process.pid } as const;
   await session.stream<ConntrackInfo[]>(request, (flows) => {
     count += flows.length;
@@ -303,14 +303,14 @@ function parseLine(line: string, err: Terminal['err']): Command[] {
   const words = line.trim().split(/\s+/);
   if (words[0] === '' || words[0].startsWith('#')) return [];
   const command = parseConntrack(words, err);
-  if (!'IADUF'.includes(command.letter ?? '-')) {
-    const cause = 'it changes nothing';
-    throw wrongWords(
-      `Cannot use command \`-${command.letter ?? 'h'}' with --load-file`,
-      `-${command.letter}`,
-      cause,
-      'leave it out',
-    );
+  const { letter } = command;
+  if (letter === undefined) {
+    const line = "Cannot use command `unknown' with --load-file";
+    throw wrongWords(line, words[0], 'a line has to name a command', 'write -A, -D, -F, -I or -U in front');
+  }
+  if (!'IADUF'.includes(letter)) {
+    const line = `Cannot use command \`-${letter}' with --load-file`;
+    throw wrongWords(line, `-${letter}`, 'it changes nothing', 'leave it out');
   }
   loaded.add(command);
   return [command];

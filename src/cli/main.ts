@@ -68,9 +68,14 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
     terminal.err(`${unknownVerb(verb)}\n`);
     return Object.hasOwn(LATER, verb) ? 1 : 2;
   }
-  if (words.includes('--help')) return help(verb, words, terminal);
+  if (words.includes('--help') && !hasOwnHelp(verb, words)) return help(verb, words, terminal);
   const { run } = await VERBS[verb].load();
   return run(words, within(terminal, front));
+}
+
+/** `iptables -j REJECT --help` is about REJECT. */
+function hasOwnHelp(verb: string, words: readonly string[]): boolean {
+  return (verb === 'iptables' || verb === 'ip6tables') && words.length > 1;
 }
 
 function within(terminal: Terminal, { socket = terminal.socket, namespace = terminal.ns }: Front): Terminal {

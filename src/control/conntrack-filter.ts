@@ -29,14 +29,20 @@ function word(index: number, mask: number, value: number): FlowTest {
   return (rows, at) => (rows[at + index] & mask) === wanted;
 }
 
-function kindTests({ family, protocol, state, status, mark }: ConntrackFilter): FlowTest[] {
+function kindTests(filter: ConntrackFilter): FlowTest[] {
+  const { family, protocol, state, status, status_mask: mask, mark } = filter;
   const tests: FlowTest[] = [];
   if (family !== undefined) tests.push(word(FlowRow.NUMBER, Flow.IPV6_BIT, family === 6 ? Flow.IPV6_BIT : 0));
   if (protocol !== undefined) tests.push(word(FlowRow.KIND, 0xff, protocol));
   if (state !== undefined) tests.push(word(FlowRow.STATE, Flow.STATE_MASK, stateNumber(protocol ?? 0, state)));
-  if (status !== undefined) tests.push(word(FlowRow.STATUS, status & Flow.STATUS_MASK, status));
+  if (status !== undefined) tests.push(statusTest(status & Flow.STATUS_MASK, (mask ?? status) & Flow.STATUS_MASK));
   if (mark !== undefined) tests.push(markTest(mark.value, mark.mask));
   return tests;
+}
+
+/** As with marks. */
+function statusTest(value: number, mask: number): FlowTest {
+  return (rows, at) => (rows[at + FlowRow.STATUS] & mask) === value;
 }
 
 /** Bits of the value outside the mask are compared, too: nothing has them. */

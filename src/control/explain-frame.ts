@@ -8,7 +8,8 @@ import { type Link, LinkFlag, type Namespace } from '../core/links.js';
 import type { Dataplane } from '../datapath.js';
 import { Explainer } from '../netfilter/explain.js';
 import type { Walk } from '../netfilter/explain-steps.js';
-import { Ethernet } from '../wire/ethernet.js';
+import { Net4, Net6 } from '../route/conf.js';
+import { Ethernet, EtherType, type as typeOf } from '../wire/ethernet.js';
 import { outerTag, Vlan } from '../wire/vlan.js';
 
 /** What a frame meets before the IP stack. */
@@ -84,11 +85,20 @@ export class FrameExplainer {
     const refusal = this.refusal(bridge, port, flags, bytes, now);
     if (refusal !== DropReason.NONE) return ended(refusal);
     const way = this.wayOf(bridge, port, bytes, now);
-    const isAsked = bridging.hooks?.isOn(bridge) === true;
+    const isAsked = bridging.hooks?.isOn(bridge) === true && this.isForIptables(bridge, bytes);
     const step: FrameEvent = { kind: 'bridge', bridge, port, ...way, isAsked };
     if (way.isLocal) return behind(step, this.receive(bridge, bytes, now));
     if (way.reason !== DropReason.NONE) return behind(step, ended(way.reason));
     return behind(step, { ...ended(DropReason.NONE), end: 'left', out: way.to[0] });
+  }
+
+  /** Tagged frames and other protocols never are. */
+  private isForIptables(bridge: Link, bytes: Uint8Array): boolean {
+    const { inet } = this.dataplane;
+    const namespace = inet.namespaceOf(bridge);
+    const type = typeOf(bytes, 0);
+    if (type === EtherType.IPV4) return inet.conf.net(namespace, Net4.BRIDGE_NF_CALL) !== 0;
+    return type === EtherType.IPV6 && inet.conf.netOf6(namespace, Net6.BRIDGE_NF_CALL) !== 0;
   }
 
   /** Why a port does not take a frame. */

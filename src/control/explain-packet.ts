@@ -1,9 +1,10 @@
 /* Packets to be tried out: made from two addresses, or read from hexadecimal digits. */
 import { SluiceError } from '../core/errors.js';
+import type { TupleText } from '../netfilter/explain-steps.js';
 import { finish, pseudo4, pseudo6, sumBytes } from '../wire/checksum.js';
 import { Ethernet, EtherType, writeType } from '../wire/ethernet.js';
 import { read32, write16, write32 } from '../wire/field.js';
-import { parseAddress, parseMac } from '../wire/format.js';
+import { formatIpv4At, formatIpv6, formatMacAt, parseAddress, parseMac, parsePrefix } from '../wire/format.js';
 import { Icmp6Type, IcmpType, writeChecksum4, writeChecksum6, writeEcho } from '../wire/icmp.js';
 import * as ipv4 from '../wire/ipv4.js';
 import { Protocol } from '../wire/ipv4.js';
@@ -17,6 +18,8 @@ const CLIENT_PORT = 40_000;
 const ECHO_ID = 1;
 const TTL = 64;
 const WINDOW = 64_240;
+/** TCP, UDP, DCCP, SCTP, UDP-Lite. */
+const WITH_PORTS: ReadonlySet<number> = new Set([Protocol.TCP, Protocol.UDP, 33, 132, 136]);
 /** Who the sender is at the link layer does not matter. */
 const SENDER = '02:00:00:00:00:01';
 
@@ -84,12 +87,21 @@ function transportOf(request: ExplainRequest, isIpv6: boolean): Transport {
   return { protocol, bytes };
 }
 
+/** Refuses ports of a protocol that has none. */
+function checkPorts({ proto, sport, dport }: ExplainRequest): void {
+  if (proto === undefined || WITH_PORTS.has(proto)) return;
+  const [name, port] = dport === undefined ? ['sport', sport] : ['dport', dport];
+  if (port !== undefined)
+    refuse(`a packet with ${name} ${port}`, `protocol ${proto} has no ports`, 'leave it out, or name TCP or UDP');
+}
+
 /** An IP packet. */
 export function makePacket(request: ExplainRequest, from: string, to: string): Uint8Array {
   const [source, destination] = [addressOf(from), addressOf(to)];
   if (source.length !== destination.length)
     refuse(`a packet from ${from} to ${to}`, 'they are of two families', 'name two addresses of one');
   const isIpv6 = source.length === 16;
+  checkPorts(request);
   const { protocol, bytes, checksum } = transportOf(request, isIpv6);
   const header = isIpv6 ? ipv6.Ipv6.BYTES : ipv4.Ipv4.BYTES;
   const packet = new Uint8Array(header + bytes.length);
@@ -127,4 +139,39 @@ export function frame(packet: Uint8Array, to: string): Uint8Array {
   } else if (!isIpv6 && read32(packet, 16) === -1) bytes.fill(0xff, 0, 6);
   else if (isIpv6 && packet[24] === 0xff) ipv6.writeGroupMac(bytes, 0, Ethernet.BYTES + 24);
   return bytes;
+}
+
+/** The MAC of a group; of a net's broadcast address that of all. */
+export function macOf(group: string): string {
+  const address = addressOf(group);
+  const packet = new Uint8Array(ipv6.Ipv6.BYTES);
+  packet[0] = address.length === 16 ? 0x60 : 0x45;
+  packet.set(address, address.length === 16 ? ipv6.Ipv6.DESTINATION : 16);
+  return formatMacAt(frame(packet, 'ff:ff:ff:ff:ff:ff'), 0);
+}
+
+/** What a packet that is made here is routed by. */
+export function tupleOf(packet: Uint8Array): TupleText {
+  const family = packet[0] >>> 4 === 6 ? 6 : 4;
+  const [source, destination] =
+    family === 6
+      ? [formatIpv6(packet, ipv6.Ipv6.SOURCE), formatIpv6(packet, ipv6.Ipv6.DESTINATION)]
+      : [formatIpv4At(packet, ipv4.Ipv4.SOURCE), formatIpv4At(packet, ipv4.Ipv4.DESTINATION)];
+  const protocol = packet[family === 6 ? 6 : ipv4.Ipv4.PROTOCOL];
+  return { family, source, destination, protocol, tos: 0, mark: 0 };
+}
+
+export function lengthOf(prefix: string): number {
+  return parsePrefix(prefix)?.length ?? 0;
+}
+
+/** Whether an address is in a prefix. */
+export function holds(prefix: string, address: string): boolean {
+  const net = parsePrefix(prefix);
+  const bytes = parseAddress(address);
+  if (net === undefined || bytes === undefined || net.address.length !== bytes.length) return false;
+  for (let bit = 0; bit < net.length; bit++) {
+    if ((((net.address[bit >> 3] ^ bytes[bit >> 3]) << (bit & 7)) & 0x80) !== 0) return false;
+  }
+  return true;
 }

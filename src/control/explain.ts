@@ -5,25 +5,28 @@
  *   request ─► frame ─► engine ─► events ─► teller ─► ExplainSteps
  */
 import { DROP_NAME, DROP_TEXT, DropReason } from '../core/drop.js';
+import type { SluiceError } from '../core/errors.js';
 import type { Change, TupleText, WalkStep } from '../netfilter/explain-steps.js';
 import { Family, Hook, Target, Verdict } from '../netfilter/rule.js';
 import { describe } from '../wire/describe.js';
-import { parseAddress, parsePrefix } from '../wire/format.js';
 import type { ExplainRequest, ExplainStep, PacketEnds } from './api/explain.js';
 import type { NeighbourInfo } from './api/neighbour.js';
 import type { RouteInfo } from './api/route.js';
 import { infoOf } from './conntrack-row.js';
 import type { EngineThread } from './engine-thread.js';
 import type { FrameEvent, FrameWalk } from './explain-frame.js';
-import { checkAddress, frame, makePacket, readHex, refuse } from './explain-packet.js';
+import { checkAddress, frame, macOf, makePacket, readHex, refuse, tupleOf } from './explain-packet.js';
+import { deletion, noRouteText, refusingRoute, routeText } from './explain-route.js';
+import { isGroup, StationFinder } from './explain-stations.js';
 import type { InetControl } from './inet/inet-control.js';
 import { chainNumbered, ruleNumbered, ruleText } from './iptables/find.js';
 import type { Chain } from './iptables/model.js';
-import { type Link, macText } from './link.js';
+import type { Link } from './link.js';
 import type { Namespace } from './namespaces.js';
 import type { NeighbourControl } from './neighbours.js';
 import type { NetfilterControl } from './netfilter.js';
 import type { Network } from './network.js';
+import { Stations } from './stations.js';
 
 export interface ExplainParts {
   network: Network;
@@ -47,7 +50,12 @@ const IN_TABLE = 2;
 const IN_ANSWER = 2;
 
 export class ExplainControl {
-  constructor(private readonly parts: ExplainParts) {}
+  private readonly finder: StationFinder;
+
+  constructor(private readonly parts: ExplainParts) {
+    const { network, engine, inet, neighbours } = parts;
+    this.finder = new StationFinder({ inet, neighbours, stations: new Stations(network, engine) });
+  }
 
   async execute(request: ExplainRequest, namespace: Namespace): Promise<ExplainStep[]> {
     const { engine } = this.parts;
@@ -58,7 +66,7 @@ export class ExplainControl {
         ? await engine.call('explainPacket', namespace.number, asked.bytes)
         : await engine.call('explainFrame', asked.link.number, asked.bytes);
     const end = this.parts.network.byNumber(walk.link)?.namespace;
-    return new Teller(this.parts, end ?? asked.link?.namespace ?? namespace, walk).tell(asked);
+    return new Teller(this.parts, this.finder, end ?? asked.link?.namespace ?? namespace, walk).tell(asked);
   }
 
   private frameOf({ dev, frame: digits = '' }: ExplainRequest, namespace: Namespace): Asked {
@@ -78,14 +86,31 @@ export class ExplainControl {
         ? await this.linkOf(from, namespace)
         : this.parts.network.get(request.dev, 'explain packets of', namespace);
     if (link === undefined) return { link, bytes: packet };
-    return { link, bytes: frame(packet, macText((link.master ?? link).address)) };
+    const { mac, isAssumed } = await this.finder.stationOf(link, to);
+    return { link, bytes: frame(packet, mac), ...(isAssumed && { assumed: mac }) };
   }
 
+  /** Where no route leads, any address of ours: the packet gets no further in any case. */
   private async sourceTo(to: string, namespace: Namespace): Promise<string> {
-    const route = await this.parts.inet.getRoute(namespace, { op: 'route.get', family: familyOf(to), dst: to });
-    return (
-      route.prefsrc ?? refuse(`packets to ${to}`, 'no address of ours would be their source', 'name one with --from')
-    );
+    const request = { op: 'route.get', family: familyOf(to), dst: to } as const;
+    try {
+      const { prefsrc } = await this.parts.inet.getRoute(namespace, request);
+      if (prefsrc !== undefined) return prefsrc;
+    } catch (error) {
+      const own = this.ownAddress(familyOf(to), namespace);
+      if (own === undefined) throw error;
+      return own;
+    }
+    return refuse(`packets to ${to}`, 'no address of ours would be their source', 'name one with --from');
+  }
+
+  /** Of a link that is up, the one of the widest scope. */
+  private ownAddress(family: 4 | 6, namespace: Namespace): string | undefined {
+    return [...namespace.links.values()]
+      .filter(({ isUp }) => isUp)
+      .flatMap((link) => this.parts.inet.addressesOf(link))
+      .filter(({ local, tentative }) => familyOf(local) === family && tentative !== true)
+      .sort((a, b) => a.scope - b.scope)[0]?.local;
   }
 
   /** Undefined: the address is one of ours. */
@@ -105,6 +130,8 @@ interface Asked {
   link: Link | undefined;
   /** A frame, or of what is made here a packet. */
   bytes: Uint8Array;
+  /** The MAC that it is for; nothing says that its destination has it. */
+  assumed?: string;
 }
 
 /** Puts one walk into words. */
@@ -113,25 +140,35 @@ class Teller {
   private isRouted = false;
   private tuple: TupleText | undefined;
   private route: RouteInfo | undefined;
+  /** The route that says no, and what leads there without it. */
+  private refusal: Awaited<ReturnType<typeof refusingRoute>>;
+  /** It leaves by a bridge that passes it to no port. */
+  private isLost = false;
   /** Chains that the packet is in, by answer. */
   private readonly chains: number[][] = [];
   private in: string | undefined;
 
   constructor(
     private readonly parts: ExplainParts,
+    private readonly finder: StationFinder,
     private readonly namespace: Namespace,
     private readonly walk: FrameWalk,
   ) {}
 
-  async tell({ link, bytes }: Asked): Promise<ExplainStep[]> {
+  async tell({ link, bytes, assumed }: Asked): Promise<ExplainStep[]> {
     const { walk } = this;
-    this.push({ step: 'packet', depth: 0, text: packetText(link === undefined ? frame(bytes, '') : bytes) });
+    const note =
+      assumed === undefined ? '' : `; for ${assumed}, which is assumed: nothing here says who its destination is`;
+    const text = packetText(link === undefined ? frame(bytes, '') : bytes);
+    this.push({ step: 'packet', depth: 0, text: `${text}${note}` });
+    if (link === undefined) this.tuple = tupleOf(bytes);
     for (const event of walk.front) this.front(event);
     for (const step of walk.steps) await this.one(step);
     if (walk.steps.length === 0 && walk.reason !== DropReason.NONE) this.drop(walk.reason, 0);
     if (walk.end === 'left' && !this.isBridged) await this.leave();
     this.end();
     for (const change of walk.remedies) this.remedy(change);
+    if (isRefusal(walk.reason)) this.routeRemedy();
     return this.steps;
   }
 
@@ -374,12 +411,14 @@ class Teller {
       const entry = await inet.getRoute(this.namespace, { ...request, fibmatch: true }).catch(() => undefined);
       this.push({ step: 'route', depth: 0, route: this.route, text: routeText(this.route, entry) });
     } catch (error) {
-      const refused = await this.refusingRoute(family, destination);
+      const { errno } = error as SluiceError;
+      this.refusal = await refusingRoute(inet, this.namespace, family, destination, errno);
+      const route = this.refusal?.route;
       this.push({
         step: 'route',
         depth: 0,
-        ...(refused !== undefined && { route: refused }),
-        text: noRouteText(destination, refused, error),
+        ...(route !== undefined && { route }),
+        text: noRouteText(destination, route, error),
       });
     }
   }
@@ -389,26 +428,24 @@ class Teller {
     if (!this.isRouted && this.tuple !== undefined) await this.lookUp(this.tuple);
   }
 
-  /** The route that says no, if there is one. */
-  private async refusingRoute(family: 4 | 6, destination: string): Promise<RouteInfo | undefined> {
-    let found: RouteInfo | undefined;
-    const take = (page: unknown): void => {
-      for (const route of page as RouteInfo[]) {
-        const isRefusing = route.type === 'blackhole' || route.type === 'unreachable' || route.type === 'prohibit';
-        if (!isRefusing || !holds(route.dst, destination)) continue;
-        if (found === undefined || lengthOf(route.dst) > lengthOf(found.dst)) found = route;
-      }
-    };
-    await this.parts.inet.listRoutes(this.namespace, { op: 'route.list', family }, take);
-    return found;
-  }
-
   /** It leaves: who gets it at the link layer, and where the link leads. */
   private async leave(): Promise<void> {
     const link = this.linkOf(this.walk.out);
     if (link === undefined || this.tuple === undefined) return;
+    const { destination } = this.tuple;
+    const type = this.route?.type;
+    const isForGroup = type === 'broadcast' || type === 'multicast' || isGroup(destination);
+    const mac = isForGroup ? macOf(destination) : await this.neighbour(link, destination);
+    for (const { link: at, text, isLost } of await this.finder.waysFrom(link, mac)) {
+      this.push({ step: 'link', depth: 0, dev: at.name, text });
+      this.isLost = isLost;
+    }
+  }
+
+  /** Who gets it at the link layer; undefined: he would be asked for. */
+  private async neighbour(link: Link, destination: string): Promise<string | undefined> {
     const hop = this.route?.nexthops[0];
-    const address = hop?.dev === link.name && hop.gateway !== undefined ? hop.gateway : this.tuple.destination;
+    const address = hop?.dev === link.name && hop.gateway !== undefined ? hop.gateway : destination;
     const known = await this.parts.neighbours.list({ family: familyOf(address) }, this.namespace);
     const neighbour = known.find(({ dst, dev }) => dst === address && dev === link.name);
     this.push({
@@ -418,15 +455,17 @@ class Teller {
       ...(neighbour !== undefined && { neighbour }),
       text: neighbourText(address, link, neighbour),
     });
-    const beyond = beyondText(link);
-    if (beyond !== '') this.push({ step: 'link', depth: 0, dev: link.name, text: beyond });
+    return neighbour?.lladdr;
   }
 
   // --- the end -----------------------------------------------------------------------------------
 
   private drop(reason: DropReason, answer: number): void {
     if (reason === DropReason.NONE || reason === DropReason.COUNT) return;
-    this.push({ step: 'drop', depth: 0, reason: DROP_NAME[reason], text: DROP_TEXT[reason] }, answer);
+    // What is made here is told no more than that there is no way.
+    const type = reason === DropReason.NO_ROUTE && answer === 0 ? this.refusal?.route.type : undefined;
+    const text = type === undefined ? DROP_TEXT[reason] : `its route, of type ${type}, refuses it`;
+    this.push({ step: 'drop', depth: 0, reason: DROP_NAME[reason], text }, answer);
   }
 
   private end(): void {
@@ -434,12 +473,34 @@ class Teller {
     const out = walk.out > 0 ? { out: this.nameOf(walk.out) } : {};
     const texts: Record<FrameWalk['end'], string> = {
       delivered: 'it gets to this host',
-      left: this.isBridged ? 'it is bridged' : `it leaves by ${out.out}`,
+      left: this.isBridged ? this.bridgedText : `it leaves by ${out.out}${this.isLost ? ', and gets no further' : ''}`,
       dropped: 'it is dropped',
       held: 'it waits for the other fragments of its datagram',
       other: 'it is ARP: its link answers it or not, and it passes no hook',
     };
     this.push({ step: 'end', depth: 0, result: walk.end, ...out, text: texts[walk.end] });
+  }
+
+  private get bridgedText(): string {
+    const isAsked = this.walk.front.some((event) => event.kind === 'bridge' && event.isAsked);
+    return isAsked ? 'it is bridged, unless iptables drops it (bridge-nf-call)' : 'it is bridged';
+  }
+
+  /** It need not pass without the route: rules may drop it then. */
+  private routeRemedy(): void {
+    if (this.refusal === undefined) return;
+    const { route, other } = this.refusal;
+    const command = `${this.program} ${deletion(route)}`;
+    const text =
+      other === undefined
+        ? 'another route led there, in place of the route that refuses it'
+        : `it would go on by ${routeText(other, undefined)} without the route that refuses it`;
+    this.push({ step: 'remedy', depth: 0, command, text: `${text}: ${command}` });
+  }
+
+  private get program(): string {
+    const { isHost, name } = this.namespace;
+    return isHost ? 'sluice' : `sluice -n ${name}`;
   }
 
   /** What alone would have let it pass. */
@@ -449,8 +510,7 @@ class Teller {
   }
 
   private changeText(change: Change): [text: string, command: string] {
-    const { isHost, name } = this.namespace;
-    const program = isHost ? 'sluice' : `sluice -n ${name}`;
+    const { program } = this;
     switch (change.kind) {
       case 'rule': {
         const chain = this.chainOf(change.chain);
@@ -531,55 +591,14 @@ function endsText({ src, dst, sport, dport }: PacketEnds): string {
   return `${hostText(src, sport)} to ${hostText(dst, dport)}`;
 }
 
-/** `entry`: the route in the table that has been found. */
-function routeText(route: RouteInfo, entry: RouteInfo | undefined): string {
-  const { dst, type, nexthops } = route;
-  const hop = nexthops[0];
-  const via = hop?.gateway === undefined ? '' : ` via ${hop.gateway}`;
-  const dev = hop?.dev === undefined ? '' : ` dev ${hop.dev}`;
-  const kind = type === 'unicast' ? '' : `${type} `;
-  const found = entry === undefined ? '' : ` (${entry.dst} of table ${tableText(tableOf(entry))})`;
-  return `${kind}${dst}${via}${dev}${found}`;
-}
-
-/** While nobody has touched the rules, tables local and main are one, which calls itself main, as in the kernel. */
-function tableOf({ type, table }: RouteInfo): number {
-  return table === MAIN && (type === 'local' || type === 'broadcast') ? LOCAL : table;
-}
-
-const MAIN = 254;
-const LOCAL = 255;
-const TABLE_NAMES: Record<number, string> = { 253: 'default', 254: 'main', 255: 'local' };
-
-function tableText(table: number): string {
-  return TABLE_NAMES[table] ?? String(table);
-}
-
-function noRouteText(destination: string, refusing: RouteInfo | undefined, error: unknown): string {
-  if (refusing !== undefined) return `${refusing.type} ${refusing.dst} (table ${tableText(refusing.table)})`;
-  // "cannot get route to …: CAUSE; HINT"
-  const [front] = (error as Error).message.split('; ');
-  return `${destination}: ${front.slice(front.lastIndexOf(': ') + 2)}`;
-}
-
-function lengthOf(prefix: string): number {
-  return parsePrefix(prefix)?.length ?? 0;
-}
-
-/** Whether an address is in a prefix. */
-function holds(prefix: string, address: string): boolean {
-  const net = parsePrefix(prefix);
-  const bytes = parseAddress(address);
-  if (net === undefined || bytes === undefined || net.address.length !== bytes.length) return false;
-  for (let bit = 0; bit < net.length; bit++) {
-    if ((((net.address[bit >> 3] ^ bytes[bit >> 3]) << (bit & 7)) & 0x80) !== 0) return false;
-  }
-  return true;
-}
-
 /** Whether the route, or what it says of the source, is why a packet got no further. */
 function isOfRoute(reason: DropReason): boolean {
   return reason >= DropReason.RP_FILTER && reason <= DropReason.TOO_BIG && reason !== DropReason.NOT_UNICAST_LINK;
+}
+
+/** Whether a route may have said no. */
+function isRefusal(reason: DropReason): boolean {
+  return reason >= DropReason.NO_ROUTE && reason <= DropReason.PROHIBITED;
 }
 
 function neighbourText(address: string, link: Link, neighbour: NeighbourInfo | undefined): string {
@@ -588,13 +607,4 @@ function neighbourText(address: string, link: Link, neighbour: NeighbourInfo | u
   if (neighbour?.state === 'failed')
     return `${address} on ${link.name} did not answer (FAILED): it would be asked again`;
   return `${address} on ${link.name} is not known yet: it would be asked for`;
-}
-
-/** Where a link leads that is no port. */
-function beyondText({ name, kind, peer, vlan, namespace }: Link): string {
-  if (vlan !== undefined) return `${name} is vlan ${vlan.id} on ${vlan.lower.name}: it leaves there, tagged`;
-  if (kind === 'bridge') return `${name} is a bridge: its table of stations says by which port it leaves`;
-  if (peer === undefined) return '';
-  const where = peer.namespace === namespace ? '' : ` in namespace ${peer.namespace.name}`;
-  return `the other end of ${name} is ${peer.name}${where}`;
 }

@@ -59,7 +59,7 @@ export class NetfilterControl {
       registry,
       numbers: (namespace, family) => ({
         links: (pattern) => this.patterns.number(pattern),
-        set: (name) => this.ipset.number(namespace, name),
+        set: (name) => this.ipset.number(namespace, name, family),
         holdSet: (set) => this.ipset.hold(set),
         releaseSet: (set) => this.ipset.release(set),
         text: (kind, name) => tables.hold({ namespace, family, kind, name }),

@@ -138,7 +138,7 @@ export class Explainer {
         return [{ kind: 'flows', sysctl: 'net.netfilter.nf_conntrack_max' }];
       case DropReason.FORWARDING_OFF:
         return family === 4
-          ? [setting('link4', link, Conf4.FORWARDING, 1, 'net.ipv4.ip_forward', 0)]
+          ? [setting('link4', link, Conf4.FORWARDING, 1, this.forwardingKey(namespace), link)]
           : [setting('all6', namespace, Conf6.FORWARDING, 1, 'net.ipv6.conf.all.forwarding', 0)];
       case DropReason.IPV6_DISABLED:
         return [setting('link6', link, Conf6.DISABLE_IPV6, 0, 'net.ipv6.conf.%.disable_ipv6', link)];
@@ -154,6 +154,12 @@ export class Explainer {
       default:
         return [];
     }
+  }
+
+  /** ip_forward sets that of every link, unless it is set already. IPv6 asks for none but that of all. */
+  private forwardingKey(namespace: Namespace): string {
+    const isOn = this.inet.conf.all4[namespace * Conf4.COUNT + Conf4.FORWARDING] !== 0;
+    return isOn ? 'net.ipv4.conf.%.forwarding' : 'net.ipv4.ip_forward';
   }
 
   /** The greater one of `all` and the link's counts: where both are set one alone can only make it loose. */

@@ -4,11 +4,14 @@
  * the kernel's hash table has no order. We answer the same to the same commands; where the real tool is installed, so does it.
  *
  * Not there, because we differ with reason: -m before -u (the real tool then marks the flow with its status), -n with an IPv6 address (it finds flows of
- * any), -F -f FAMILY (it deletes both families), -i (it crashes), -a and -c and -b (they have no effect, so we refuse them), and
- * -U of several flows of which one is refused. Nor -U of several flows at all: the real tool shows the first one, whichever that is.
+ * any), -F -f FAMILY (it deletes both families), -D -u UNREPLIED (it deletes all flows, while -L shows some), -i (it crashes), -a and -c and -b (they
+ * have no effect, so we refuse them), and -U of several flows of which one is refused. Nor -U of several flows at all: the real tool shows the first
+ * one, whichever that is.
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectationText, flowText, savedText } from '../../src/cli/conntrack-format.js';
 import { Labels } from '../../src/cli/conntrack-labels.js';
@@ -222,6 +225,35 @@ describe('lines as recorded of real flows', () => {
 
 // --- ours -------------------------------------------------------------------------------------------
 
+describe('a file of commands', () => {
+  let world: FlowWorld;
+  let socket: string;
+  const file = join(mkdtempSync(join(tmpdir(), 'sluice-conntrack-')), 'commands');
+
+  beforeAll(async () => {
+    world = new FlowWorld();
+    socket = await world.listen();
+  });
+  afterAll(async () => {
+    rmSync(dirname(file), { recursive: true });
+    await world.close();
+  });
+
+  it.each([
+    ['tcp 6', 'unknown', 'cannot conntrack tcp: a line has to name a command; write -A, -D, -F, -I or -U in front'],
+    ['# none\n "foo', 'unknown', 'cannot conntrack "foo: a line has to name a command; '],
+    ['-L', '-L', 'cannot conntrack -L: it changes nothing; leave it out'],
+    ['-h', '-h', 'cannot conntrack -h: it changes nothing; leave it out'],
+  ])('with %j is refused as by the real one', async (text, shown, ours) => {
+    writeFileSync(file, `${text}\n`);
+    const { status, out, err } = await sluice(['conntrack', '-R', file], socket);
+    const real = `conntrack v1.4.7 (conntrack-tools): Cannot use command \`${shown}' with --load-file`;
+    expect({ status, out }).toEqual({ status: 2, out: '' });
+    const hint = "Try `conntrack -h' or 'conntrack --help' for more information.";
+    expect(err).toContain(`${real}\n${hint}\n${ours}`);
+  });
+});
+
 describe('what we do otherwise', () => {
   let world: FlowWorld;
   let socket: string;
@@ -256,6 +288,21 @@ describe('what we do otherwise', () => {
   it('has one row of counters', async () => {
     expect((await run('-S')).out).toMatch(/^cpu=0 {3}\tfound=0 invalid=0 insert=2 .* chaintoolong=0 \n$/);
     expect((await run('-S expect')).out).toBe('cpu=0   \texpect_new=0 expect_create=0 expect_delete=0 \n');
+  });
+
+  // The real one deletes all flows, having listed some.
+  it('deletes with UNREPLIED what it lists with it', async () => {
+    await run('-F');
+    await run('-I -p udp -s 1.1.1.1 -d 2.2.2.2 --sport 1 --dport 2 -t 100');
+    await run('-I -p udp -s 1.1.1.3 -d 2.2.2.2 --sport 1 --dport 2 -t 100 -u SEEN_REPLY');
+    const { out, err, status } = await run('-D -u UNREPLIED');
+    expect(out).toMatch(/^udp .* src=1\.1\.1\.1 .*\n$/);
+    expect({ err, status }).toEqual({
+      err: 'conntrack v1.4.7 (conntrack-tools): 1 flow entries have been deleted.\n',
+      status: 0,
+    });
+    expect((await run('-L')).out).toMatch(/^udp .* src=1\.1\.1\.3 .*\n$/);
+    await run('-F');
   });
 
   it('what it saves makes the same flows again', async () => {

@@ -127,6 +127,92 @@ describe('what is printed', () => {
     expect(await explain('--from 10.0.0.9 --to 9.9.9.9')).toContain('route        9.9.9.9: there is no route to it');
   });
 
+  it('says that there is no route, of what is made here too', async () => {
+    const told = await explain('--to 198.51.100.2 --dport 22');
+    expect(told[0]).toMatch(/^packet {7}IP 10\.0\.[01]\.1\.40000 > 198\.51\.100\.2\.22: Flags \[S\]/);
+    expect(told.slice(1)).toEqual([
+      'route        198.51.100.2: there is no route to it',
+      'drop         no route leads to its destination',
+      'result       it is dropped',
+    ]);
+    await world.run('-n r ip addr add 2001:db8::1/64 dev v0 nodad');
+    expect((await explain('--to 2001:db8:9::1')).slice(1)).toEqual([
+      'route        2001:db8:9::1: there is no route to it',
+      'drop         no route leads to its destination',
+      'result       it is dropped',
+    ]);
+    await world.run('ip netns add void');
+    const { status, err } = await sluice('-n void explain --to 198.51.100.2'.split(' '), world.socket);
+    expect([status, err.split('; ')[0]]).toEqual([1, 'cannot get route to 198.51.100.2: there is no route to it']);
+  });
+
+  it('names the route that refuses, and what leads there without it', async () => {
+    const last = async (words: string): Promise<string> => (await explain(words)).at(-1) ?? '';
+    const command = 'sluice -n r ip route del';
+    await world.run(`
+      -n r ip route add blackhole 172.16.0.0/12
+      -n r ip route add unreachable 172.17.0.0/16
+      -n r ip route add prohibit 192.168.0.0/16 table 100
+      -n r ip rule add table 100 priority 90`);
+    expect(await last('--to 172.16.0.1')).toBe(
+      `unless       another route led there, in place of the route that refuses it: ${command} blackhole 172.16.0.0/12`,
+    );
+    expect((await explain('--to 172.16.0.1'))[2]).toBe('drop         its route, of type blackhole, refuses it');
+    await world.run('-n r ip route add default via 10.0.1.9');
+    const by = 'unless       it would go on by 0.0.0.0/0 via 10.0.1.9 dev v1 without the route that refuses it';
+    expect(await last('--from 10.0.0.9 --to 192.168.0.1')).toBe(`${by}: ${command} prohibit 192.168.0.0/16 table 100`);
+    expect(await last('--from 10.0.0.9 --to 172.16.0.1')).toBe(`${by}: ${command} blackhole 172.16.0.0/12`);
+    await world.run('-n r ip route del prohibit 192.168.0.0/16 table 100');
+    await world.run('-n r ip route del blackhole 172.16.0.0/12\n-n r ip route add blackhole 172.0.0.0/8');
+    expect(await last('--from 10.0.0.9 --to 172.17.0.1')).toContain('unless       another route led there');
+    await world.run('-n r ip route del blackhole 172.0.0.0/8');
+    expect((await explain('--from 10.0.0.9 --to 172.17.0.1')).slice(-2)).toEqual([
+      'result       it is dropped',
+      `${by}: ${command} unreachable 172.17.0.0/16`,
+    ]);
+    await world.run('-n r sysctl -q -w net.ipv4.ip_forward=0');
+    expect(await last('--from 10.0.0.9 --to 172.17.0.1')).toBe('result       it is dropped');
+    await world.run('-n r sysctl -q -w net.ipv4.ip_forward=1');
+    await world.run('-n r ip route del unreachable 172.17.0.0/16');
+    expect(await last('--from 10.0.0.9 --to 172.17.0.1')).toBe('result       it leaves by v1');
+  });
+
+  it("names the link's own forwarding where that of all is on", async () => {
+    await world.run('-n r sysctl -q -w net.ipv4.conf.v0.forwarding=0');
+    const last = async (words: string): Promise<string> => (await explain(words)).at(-1) ?? '';
+    const key = 'net.ipv4.conf.v0.forwarding';
+    expect(await last('--from 10.0.0.9 --to 10.0.1.9')).toBe(
+      `unless       it would pass with ${key} = 1: sluice -n r sysctl -w ${key}=1`,
+    );
+    await world.run(`-n r sysctl -q -w ${key}=1`);
+    expect(await last('--from 10.0.0.9 --to 10.0.1.9')).toBe('result       it leaves by v1');
+  });
+
+  it('asks of IPv6 for forwarding of all alone, as the kernel does', async () => {
+    await world.run(`
+      -n r ip addr add 2001:db8::1/64 dev v0 nodad
+      -n r ip addr add 2001:db8:1::1/64 dev v1 nodad`);
+    const words = '--from 2001:db8::9 --to 2001:db8:1::9';
+    const key = 'net.ipv6.conf.all.forwarding';
+    expect((await explain(words)).at(-1)).toBe(
+      `unless       it would pass with ${key} = 1: sluice -n r sysctl -w ${key}=1`,
+    );
+    await world.run(`
+      -n r sysctl -q -w ${key}=1
+      -n r sysctl -q -w net.ipv6.conf.v0.forwarding=0`);
+    expect((await explain(words)).at(-1)).toBe('result       it leaves by v1');
+  });
+
+  it.each([['255.255.255.255'], ['10.0.1.255'], ['224.0.0.251']])('asks for no neighbour of %s', async (to) => {
+    await world.run('-n r ip route add default dev v1');
+    const told = await explain(`--from 10.0.1.1 --to ${to}`);
+    expect(told.filter((line) => line.startsWith('neighbour'))).toEqual([]);
+    expect(told.slice(-2)).toEqual([
+      'link         the other end of v1 is v1h in namespace h',
+      'result       it leaves by v1',
+    ]);
+  });
+
   it('begins at OUTPUT for what is made here', async () => {
     expect(await explain('--to 10.0.1.9')).toEqual([
       'packet       IP 10.0.1.1 > 10.0.1.9: ICMP echo request, id 1, seq 1, length 8',
@@ -219,6 +305,81 @@ describe('bridges and vlans', () => {
     expect(await world.run('bridge fdb show br br0')).not.toContain('02:00:00:00:00:09');
   });
 
+  it('is for the station that has the address', async () => {
+    await world.run(`
+      ip link set b1x address 02:00:00:00:0b:1a
+      ip link set b1x netns h
+      -n h ip link set b1x up
+      -n h ip addr add 10.7.0.7/24 dev b1x
+      bridge fdb add 02:00:00:00:0b:1a dev b1 master static
+      ip neigh add 10.7.0.8 lladdr 02:00:00:00:00:0b dev br0
+      ip link add v9 type dummy
+      ip link set v9 up
+      ip addr add 10.9.0.1/24 dev v9`);
+    const bridged = async (words: string): Promise<string> => (await front(words))[1];
+    const ours = 'bridge       b0 is a port of br0; the frame is for br0 itself';
+    expect(await bridged('-i b0 --from 10.7.0.9 --to 10.7.0.7')).toBe(
+      'bridge       b0 is a port of br0; its destination is a station behind b1',
+    );
+    // The neighbour has, for once, our own MAC.
+    expect(await bridged('-i b0 --from 10.7.0.9 --to 10.7.0.8')).toBe(ours);
+    expect(await bridged('-i b0 --from 10.7.0.9 --to 10.9.0.1')).toBe(ours);
+    expect(await bridged('-i b0 --from 10.7.0.9 --to 192.0.2.1')).toBe(ours);
+    const told = await world.run('explain -i b0 --from 10.7.0.9 --to 10.7.0.77');
+    expect(told.split('\n')[0]).toMatch(/; for 02:00:00:00:00:02, which is assumed: nothing here says/);
+    expect(told.split('\n')[2]).toBe(
+      'bridge       b0 is a port of br0; nobody knows its destination: it is flooded to b1',
+    );
+    expect(await world.run('explain -i b0 --from 10.7.0.9 --to 10.7.0.7')).not.toContain('assumed');
+    await world.run('ip addr del 10.7.0.1/24 dev br0');
+    expect(await bridged('-i b0 --from 10.7.0.9 --to 10.7.0.7')).toBe(
+      'bridge       b0 is a port of br0; its destination is a station behind b1',
+    );
+    expect(await world.run('explain -i b0 --from 10.7.0.9 --to 192.0.2.1')).toContain('which is assumed');
+  });
+
+  it('names the port that it leaves by, and says that it is down', async () => {
+    const end = async (words: string): Promise<string[]> => (await front(words)).slice(-2);
+    const left = 'result       it leaves by br0';
+    expect(await end('--to 10.7.0.7')).toEqual(['link         br0 is a bridge: the question goes to b0, b1', left]);
+    await world.run('ip neigh add 10.7.0.7 lladdr 02:00:00:00:0b:1a dev br0');
+    expect(await end('--to 10.7.0.7')).toEqual([
+      'link         br0 is a bridge: nobody knows where 02:00:00:00:0b:1a is, it is flooded to b0, b1',
+      left,
+    ]);
+    await world.run('bridge fdb add 02:00:00:00:0b:1a dev b1 master static');
+    expect(await end('--to 10.7.0.7')).toEqual([
+      'link         br0 is a bridge: 02:00:00:00:0b:1a is behind its port b1',
+      left,
+    ]);
+    await world.run('ip link set b1x down');
+    expect((await end('--to 10.7.0.7'))[0]).toMatch(/ is behind its port b1, which has no carrier$/);
+    await world.run('ip link set b1 down');
+    expect(await end('--to 10.7.0.7')).toEqual([
+      'link         br0 is a bridge: 02:00:00:00:0b:1a is behind its port b1, which is down',
+      `${left}, and gets no further`,
+    ]);
+    expect(await end('--from 10.7.0.1 --to 10.7.0.255')).toEqual([
+      'link         br0 is a bridge: a frame for a group goes to b0; b1 is down',
+      left,
+    ]);
+    expect((await front('--to 10.5.0.5')).slice(-3)).toEqual([
+      'link         br0.5 is vlan 5 on br0: it leaves there, tagged',
+      'link         br0 is a bridge: the question goes to b0; b1 is down',
+      'result       it leaves by br0.5',
+    ]);
+  });
+
+  it('does not say that a bridged packet passes which iptables is asked about', async () => {
+    await world.run('sysctl -q -w net.bridge.bridge-nf-call-iptables=1');
+    await world.run('iptables -A FORWARD -j DROP');
+    expect((await front('-i b0 --from 10.7.0.9 --to 10.7.0.77')).at(-1)).toBe(
+      'result       it is bridged, unless iptables drops it (bridge-nf-call)',
+    );
+    const arp = '020000000042 020000000009 0806 0001080006040001 020000000009 0a070009 000000000000 0a070042';
+    expect((await front(`-i b0 ${arp}`)).at(-1)).toBe('result       it is bridged');
+  });
+
   it('takes tags off', async () => {
     const told = await front(
       '-i b0 02000000000b 020000000009 81000005 0800 4500001c000040004001 26ce 0a050009 0a050001 0800f7fd00010001',
@@ -249,6 +410,14 @@ describe('what it refuses', () => {
     ['explain -i v0h 00', 'cannot explain the frame: it has 1 bytes; an Ethernet frame has 14 to 65549'],
     ['explain -i v0h 0g', 'cannot explain the frame: it is not written in pairs of hexadecimal digits'],
     ['explain --from 1.2.3.4 --to ::1', 'cannot explain a packet from 1.2.3.4 to ::1: they are of two families'],
+    [
+      'explain --from 1.2.3.4 --to 1.1.1.1 -i v0h --proto icmp --dport 22',
+      'cannot explain a packet with dport 22: protocol 1 has no ports; leave it out',
+    ],
+    [
+      'explain --to ::1 --from ::1 --proto gre --sport 9',
+      'cannot explain a packet with sport 9: protocol 47 has no ports;',
+    ],
     ['explain --from 8.8.8.8 --to 1.1.1.1', 'cannot explain packets from 8.8.8.8: no route says'],
   ])('%s', async (line, wanted) => {
     const { status, out, err } = await sluice(line.split(' '), world.socket);

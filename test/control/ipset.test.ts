@@ -3,6 +3,7 @@ import { lookupService } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ToolOutcome } from '../../src/control/api/tool.js';
+import { Family } from '../../src/netfilter/rule.js';
 import { lacking, titled } from '../support/requirements.js';
 import { generator } from '../support/two-routers.js';
 import { IpsetBench, wordsOf } from './ipset-bench.js';
@@ -120,7 +121,7 @@ describe('ipset', () => {
   it('keeps what rules hold until they release it', async () => {
     const bench = new IpsetBench();
     await outOf(bench, 'create held hash:ip');
-    const number = bench.control.number(1, 'held');
+    const number = bench.control.number(1, 'held', Family.IPV4);
     bench.control.hold(number);
     bench.control.hold(number);
     expect(await outOf(bench, 'list -t held')).toContain('References: 2');
@@ -129,14 +130,14 @@ describe('ipset', () => {
     expect((await bench.line('rename held other')).stderr).toContain('in use by another system');
     bench.control.release(number);
     await outOf(bench, 'destroy held');
-    expect(() => bench.control.number(1, 'held')).toThrow("Set held doesn't exist.");
+    expect(() => bench.control.number(1, 'held', Family.IPV4)).toThrow("Set held doesn't exist.");
   });
 
   it('has sets of its own in each namespace, which go with it after its rules', async () => {
     const bench = new IpsetBench();
     for (const namespace of [1, 2]) await bench.line('create same hash:ip', undefined, namespace);
     await bench.line('add same 10.0.0.1', undefined, 2);
-    expect(bench.control.number(1, 'same')).not.toBe(bench.control.number(2, 'same'));
+    expect(bench.control.number(1, 'same', Family.IPV4)).not.toBe(bench.control.number(2, 'same', Family.IPV4));
     expect((await bench.line('test same 10.0.0.1')).status).toBe(1);
     let areRulesGone = () => {};
     const gone = bench.control.forgetNamespace(2, new Promise<void>((resolve) => (areRulesGone = resolve)));

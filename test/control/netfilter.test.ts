@@ -54,6 +54,45 @@ describe('rules of iptables', () => {
     expect(bases(1)).toEqual([`${TableId.FILTER} ${Hook.INPUT}`, `${TableId.FILTER} ${Hook.FORWARD}`]);
   });
 
+  it('name sets of their own family only, or of none', async () => {
+    await world.run(`
+      ipset create four hash:ip
+      ipset create six hash:ip family inet6
+      ipset create ports bitmap:port range 0-10
+      ipset create all list:set
+      ipset add all six`);
+    const refused = async (line: string, tool: string, set: string, family: string) =>
+      await expect(world.run(line)).rejects.toThrow(
+        `${tool} v1.8.9 (nf_tables): The protocol family of set ${set} is ${family}, which is not applicable.\n\n`,
+      );
+    await refused('iptables -A INPUT -m set --match-set six src', 'iptables', 'six', 'IPv6');
+    await refused('ip6tables -A INPUT -m set ! --match-set four src', 'ip6tables', 'four', 'IPv4');
+    await refused('iptables -A INPUT -j SET --add-set six src', 'iptables', 'six', 'IPv6');
+    await refused('ip6tables -A INPUT -j SET --del-set four src', 'ip6tables', 'four', 'IPv4');
+    await world.run(`
+      iptables -A INPUT -m set --match-set four src -m set --match-set ports dst -m set --match-set all src
+      ip6tables -A INPUT -m set --match-set six src -m set --match-set ports dst -m set --match-set all src`);
+    expect(await world.run('iptables -S INPUT')).toMatch(
+      /^-P INPUT ACCEPT\n-A INPUT -m set --match-set four src .*\n$/,
+    );
+    expect(await world.run('ip6tables -S INPUT')).toMatch(
+      /^-P INPUT ACCEPT\n-A INPUT -m set --match-set six src .*\n$/,
+    );
+  });
+
+  it('are told of by the help of what they are made of, however it is asked for', async () => {
+    const help = await world.run('iptables -j REJECT -h');
+    expect(help).toMatch(/^Target REJECT: .*\n.*--reject-with TYPE$/m);
+    expect(await world.run('iptables -j REJECT --help')).toBe(help);
+    expect(await world.run('ip6tables -m srh --help')).toContain('--srh-psid');
+  });
+
+  it('with a segment routing header are refused with the reason', async () => {
+    await expect(world.run('ip6tables -A INPUT -m srh --srh-tag 3')).rejects.toThrow(
+      'srh: segment routing headers are not looked into here',
+    );
+  });
+
   it('hold for links by their names, also of those that come later', async () => {
     await world.run(`
       iptables -A FORWARD -i eth0 -j DROP

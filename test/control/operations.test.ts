@@ -21,7 +21,7 @@ afterEach(() => {
 it('a port that has been dropped gets no carrier from its device, which is still up', () => {
   const dataplane = new Dataplane({ keys: Int32Array.of(1, 2, 3, 4) });
   const operations = new Operations(dataplane, new Engine(dataplane), port1);
-  dataplane.addLink(LINK, 1500, new MemoryPort(dataplane.arena));
+  dataplane.addLink(LINK, 1500, new MemoryPort(dataplane.arena, LINK));
   vi.spyOn(shim, 'packetIsUp').mockReturnValue(1);
   const hasCarrier = (): boolean => (dataplane.links.flags[LINK] & LinkFlag.CARRIER) !== 0;
   expect(operations.deviceIsUp(LINK, FD, false)).toBe(true);

@@ -131,8 +131,9 @@ export interface ConntrackFilter {
   code?: number;
   id?: number;
   state?: string;
-  /** All these bits. */
+  /** All these bits, and of `status_mask` no others; without it the others do not matter. */
   status?: number;
+  status_mask?: number;
   mark?: { value: number; mask: number };
   zone?: number;
   orig_zone?: number;

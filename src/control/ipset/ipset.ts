@@ -7,6 +7,7 @@
  * Requests are served one after the other. Members of lines in a row that are about the same set go to the engine together: those that
  * wait when a line cannot be read are not done, as with the real tool.
  */
+import { Family } from '../../netfilter/rule.js';
 import type { SetOptions } from '../../tables/ipset.js';
 import { Member, SetAnswer, SetType } from '../../tables/ipset-member.js';
 import type { ToolOutcome } from '../api/tool.js';
@@ -78,10 +79,14 @@ export class IpsetControl {
 
   // --- for rules ------------------------------------------------------------------------------------
 
-  /** Of a set that rules name. */
-  number(namespace: number, name: string): number {
+  /** Of a set that rules of a family name: one of the other cannot hold their addresses. */
+  number(namespace: number, name: string, family: Family): number {
     const set = this.#sets.find(namespace, name);
     if (set === undefined) throw new Problem(`Set ${name} doesn't exist.\n`);
+    const own = set.body.family;
+    if (own !== undefined && own !== (family === Family.IPV6 ? 6 : 4)) {
+      throw new Problem(`The protocol family of set ${name} is IPv${own}, which is not applicable.\n`);
+    }
     return set.number;
   }
 

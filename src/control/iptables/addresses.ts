@@ -126,8 +126,8 @@ export function readAddresses(text: string, family: Family): MaskedAddress[] {
   const slash = text.lastIndexOf('/');
   const host = slash < 0 ? text : text.slice(0, slash);
   const mask = slash < 0 ? maskOf(bitsOf(family), family) : readMask(text.slice(slash + 1), family);
-  // Without any bit of mask the address does not matter, not even whether it is one.
-  const found = lengthOf(mask) === 0 && host === '' ? [mask] : hostAddresses(host, family);
+  // Without any bit of mask the address does not matter, not even whether it is one: "any/0".
+  const found = lengthOf(mask) === 0 ? [mask] : hostAddresses(host, family);
   const all = found.map((address) => ({ address: address.map((word, i) => word & mask[i]), mask }));
   if (all.length === 1) return all;
   return all.filter((one, i) => all.findIndex((other) => sameAddress(one.address, other.address)) === i);

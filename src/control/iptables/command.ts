@@ -542,7 +542,7 @@ export class CommandReader implements Use {
     if (isInverted && (sources.length > 1 || destinations.length > 1)) {
       throw new Problem('! not allowed with multiple source or destination IP addresses');
     }
-    const matches = joined(this.matches);
+    const matches = joined(this.matches.flatMap(stored));
     const jump: Jump = { name: this.jump, isGoto: this.isGoto, target: this.target };
     const use = this.useNow();
     return sources.flatMap((source) =>
@@ -590,6 +590,14 @@ export class CommandReader implements Use {
   }
 }
 
+/** As the real tool stores it. */
+function stored(match: Extended): readonly Extended[] {
+  const { extension, data } = match;
+  if (extension.stored === undefined) return [match];
+  const kept = extension.stored(data);
+  return kept === undefined ? [] : [{ extension, data: kept }];
+}
+
 /** `-m tcp --sport 5 … -m tcp --dport 80` is one match, where the first stands. */
 function joined(matches: readonly Extended[]): readonly Extended[] {
   if (matches.length < 2) return matches;
@@ -629,12 +637,16 @@ export function checkLength(name: string): void {
   throw new Problem(`chain name \`${name}' too long (must be under ${NAME_LIMIT} chars)`);
 }
 
-function checkNewChain(name: string, registry: Registry, family: Family): void {
+/** Of a restored `:NAME`, too; there the real tool minds no targets but the standard ones. */
+export function checkChainName(name: string): void {
   checkLength(name);
   if (name[0] === '-' || name[0] === '!') throw new Problem(`chain name not allowed to start with \`${name[0]}'`);
-  if (name === '' || STANDARD.includes(name) || registry.target(name, family) !== undefined) {
-    throw new Problem('chain name may not clash with target name');
-  }
+  if (name === '' || STANDARD.includes(name)) throw new Problem('chain name may not clash with target name');
+}
+
+function checkNewChain(name: string, registry: Registry, family: Family): void {
+  checkChainName(name);
+  if (registry.target(name, family) !== undefined) throw new Problem('chain name may not clash with target name');
   if (/\s/.test(name)) throw new Problem(`Invalid chain name \`${name}'`);
 }
 

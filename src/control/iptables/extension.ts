@@ -55,7 +55,7 @@ export type NamedKind = 'hashlimit' | 'recent';
 export interface NumberSource {
   /** Of a pattern of link names ("eth0", "eth+"); 0: any. */
   links(pattern: string): number;
-  /** Of an IP set, from 1; throws Problem if there is none of this name. */
+  /** Of an IP set, from 1; throws Problem if there is none of this name, or one of the other family. */
   set(name: string): number;
   /** A rule that names the set is there from now on, or is gone; who does not count rules has none of these. */
   holdSet?(set: number): void;
@@ -98,6 +98,8 @@ export interface Extension<T = unknown> {
    * read it. Only for a speed that is worth it.
    */
   readPlain?(text: string, at: number, end: number): T | undefined;
+  /** What the real tool makes of it before it is in a rule; undefined: nothing, the rule goes without it. */
+  stored?(data: T): T | undefined;
   /** One for two of a rule, as the real tool stores them; undefined: they stay two. */
   joined?(first: T, second: T): T | undefined;
   /** After all options. Guided options' own checks have been made. */
@@ -107,8 +109,10 @@ export interface Extension<T = unknown> {
   save(data: T, use: Use): string;
   /** What -L writes of it, with a blank in front. Absent: nothing of a match, nothing of a target. */
   list?(data: T, isNumeric: boolean, use: Use): string;
-  /** The name it is written with where it is another one (NOTRACK is CT). */
+  /** The name it is saved with where it is another one. */
   savedName?(data: T): string;
+  /** The name that -L has for it where it is another one (NOTRACK is CT). */
+  readonly listedName?: string;
 
   /** Into the dataplane's words. */
   encode(data: T, into: RuleWords, use: Use): void;

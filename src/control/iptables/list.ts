@@ -93,7 +93,7 @@ function extensionTexts(rule: Rule, isNumeric: boolean, use: Use): string {
 function targetName(rule: Rule): string {
   const { target, name } = rule.jump;
   if (rule.chain !== undefined) return rule.chain.name;
-  return target?.extension.savedName?.(target.data) ?? name;
+  return target?.extension.listedName ?? name;
 }
 
 /** A line of -L. `number` counts from 1. */

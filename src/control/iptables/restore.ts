@@ -5,7 +5,7 @@
  * wrong with a line is said before anything about tables and chains is.
  */
 import { Unresolved } from './addresses.js';
-import { type Command, CommandReader, checkLength, type Setting } from './command.js';
+import { type Command, CommandReader, checkChainName, type Setting } from './command.js';
 import type { Rule } from './model.js';
 import { PlainReader } from './plain-lines.js';
 import { Problem } from './problem.js';
@@ -156,7 +156,7 @@ export class RestoreReader {
   #chain(line: string, section: Section): void {
     const [chain, policy, counts] = words(line);
     if (chain === undefined) throw this.#invalid('chain name');
-    checkLength(chain);
+    checkChainName(chain);
     if (policy === undefined) throw this.#invalid('policy');
     const isBase = tableKind(section.table)?.base.some(([name]) => name === chain) === true;
     if (!isBase) {

@@ -192,6 +192,7 @@ export const ct: Extension<Ct> = {
 
 export const notrack: Extension<Ct> = {
   name: 'NOTRACK',
+  listedName: 'CT',
   isTarget: true,
   tables: [TableId.RAW],
   options: [],

@@ -62,6 +62,32 @@ export interface PortPair {
   destination?: Ports;
 }
 
+/** Any port, inverted: the real tool forgets it, and the rule matches as if nothing had been said of ports. */
+export function isForgotten(ports: Ports | undefined): boolean {
+  return ports?.isInverted === true && isAny(ports);
+}
+
+export function saysNothing(ports: Ports | undefined): boolean {
+  return ports === undefined || isAny(ports);
+}
+
+/** As the real tool stores them: what is not up to a port is above it. */
+export function storedPorts<T extends PortPair>(pair: T): T {
+  const kept = { ...pair };
+  for (const side of ['source', 'destination'] as const) {
+    const ports = above(pair[side]);
+    if (ports === undefined) delete kept[side];
+    else kept[side] = ports;
+  }
+  return kept;
+}
+
+function above(ports: Ports | undefined): Ports | undefined {
+  if (ports === undefined || !ports.isInverted) return ports;
+  if (isAny(ports)) return undefined;
+  return ports.low === 0 && ports.high > 0 ? { low: ports.high + 1, high: 0xffff, isInverted: false } : ports;
+}
+
 /** Whether both say something of the source's port, or of the destination's. */
 export function hasSamePort(one: PortPair, other: PortPair): boolean {
   const isBoth = (side: keyof PortPair) => one[side] !== undefined && other[side] !== undefined;

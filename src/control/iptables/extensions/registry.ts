@@ -46,6 +46,7 @@ import {
   ttlTarget,
 } from './simple-targets.js';
 import { ah, ah6, esp, ipcomp } from './spi.js';
+import { srh } from './srh.js';
 import { statistic } from './statistic.js';
 import { string } from './string.js';
 import { tcp } from './tcp.js';
@@ -53,6 +54,7 @@ import { ecn, tcpmss } from './tcp-matches.js';
 import { time } from './time.js';
 import { u32 } from './u32.js';
 import { dccp, udp } from './udp.js';
+import { ulog } from './ulog.js';
 
 export const registry = new Registry();
 
@@ -110,6 +112,7 @@ add(rt);
 add(sctp);
 add(set);
 add(socket);
+add(srh);
 add(state);
 add(statistic);
 add(string);
@@ -159,3 +162,4 @@ add(tosTarget);
 add(tproxy);
 add(trace);
 add(ttlTarget);
+add(ulog);

@@ -53,6 +53,7 @@ export const SUBJECTS: Readonly<Record<string, string>> = {
   sctp: 'ports and chunks of SCTP; chunks as all, any or only with TYPE[:FLAGS],…',
   set: 'whether an IP set holds the packet; FLAGS: src or dst for each dimension, joined by commas',
   socket: 'whether there is an open socket for the packet',
+  srh: 'the segment routing header of IPv6',
   state: 'the state of the connection: NEW, ESTABLISHED, RELATED, INVALID, UNTRACKED',
   statistic: 'some packets of many: at random, or each nth',
   string: 'a text anywhere in the packet; ALGORITHM is bm or kmp',
@@ -100,4 +101,5 @@ export const SUBJECTS: Readonly<Record<string, string>> = {
   TPROXY: 'hands the packet to a local socket, its addresses unchanged',
   TRACE: 'tells of each rule that the packet meets from here on',
   TTL: 'writes the TTL',
+  ULOG: 'handed copies of the packet to user space; kernels have it no more',
 };

@@ -6,7 +6,18 @@ import type { Extension, Option, Use } from '../extension.js';
 import type { Given } from '../given.js';
 import { readUnsigned } from '../numbers.js';
 import { Problem } from '../problem.js';
-import { anyPorts, encodePorts, hasSamePort, listPorts, type Ports, readPlainPorts, savePorts } from './ports.js';
+import {
+  anyPorts,
+  encodePorts,
+  hasSamePort,
+  isForgotten,
+  listPorts,
+  type Ports,
+  readPlainPorts,
+  savePorts,
+  saysNothing,
+  storedPorts,
+} from './ports.js';
 import { strictPort } from './values.js';
 
 const TCP = 6;
@@ -143,6 +154,17 @@ export const tcp: Extension<Tcp> = {
   ],
   create: () => ({}),
   readPlain: readPlainPorts,
+  stored(data) {
+    const { flags, source, destination } = data;
+    if (!isNative(data)) return data;
+    const isNoFlag = flags?.mask === 0;
+    const kept = storedPorts(data);
+    if (isNoFlag) delete kept.flags;
+    const isLess =
+      isForgotten(source) || isForgotten(destination) || (isNoFlag && (flags.isInverted || flags.compare !== 0));
+    const isEmpty = kept.flags === undefined && saysNothing(kept.source) && saysNothing(kept.destination);
+    return isLess && isEmpty ? undefined : kept;
+  },
   joined(first, second) {
     if (!isNative(first) || !isNative(second) || (first.flags !== undefined && second.flags !== undefined))
       return undefined;

@@ -4,7 +4,18 @@
 import { Op, OpWord } from '../../../netfilter/ops.js';
 import type { Extension, Option } from '../extension.js';
 import { Problem } from '../problem.js';
-import { anyPorts, encodePorts, hasSamePort, listPorts, type Ports, readPlainPorts, savePorts } from './ports.js';
+import {
+  anyPorts,
+  encodePorts,
+  hasSamePort,
+  isForgotten,
+  listPorts,
+  type Ports,
+  readPlainPorts,
+  savePorts,
+  saysNothing,
+  storedPorts,
+} from './ports.js';
 import { protocolCheck } from './tcp.js';
 import { portRange } from './values.js';
 import { bang } from './wording.js';
@@ -62,6 +73,11 @@ export const udp: Extension<BothPorts> = {
   options: PORTS,
   create: () => ({}),
   readPlain: readPlainPorts,
+  stored(data) {
+    const kept = storedPorts(data);
+    if (!isForgotten(data.source) && !isForgotten(data.destination)) return kept;
+    return saysNothing(kept.source) && saysNothing(kept.destination) ? undefined : kept;
+  },
   joined: (first, second) =>
     isNative(first) && isNative(second) && !hasSamePort(first, second) ? { ...first, ...second } : undefined,
   finalCheck(data, use) {
