@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /*
@@ -25,6 +26,8 @@ export default defineConfig({
           exclude: [E2E],
           testTimeout: 30_000,
           hookTimeout: 30_000,
+          // By itself it leaves one core idle.
+          maxWorkers: availableParallelism(),
           sequence: { groupOrder: 0 },
         },
       },
