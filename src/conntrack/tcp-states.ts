@@ -41,20 +41,6 @@ export const enum Segment {
   COUNT = 6,
 }
 
-/** As `conntrack -L` prints them. */
-export const TCP_STATE_NAMES = [
-  'NONE',
-  'SYN_SENT',
-  'SYN_RECV',
-  'ESTABLISHED',
-  'FIN_WAIT',
-  'CLOSE_WAIT',
-  'LAST_ACK',
-  'TIME_WAIT',
-  'CLOSE',
-  'SYN_SENT2',
-] as const;
-
 const CODES: Record<string, number> = { SS: 1, SR: 2, ES: 3, FW: 4, CW: 5, LA: 6, TW: 7, CL: 8, S2: 9, ig: 14, iv: 15 };
 
 /** One line a Segment, one column a state; first what the initiator sends, then the other. */

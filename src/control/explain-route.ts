@@ -2,11 +2,14 @@
 import type { RouteInfo, RouteType } from './api/route.js';
 import { holds, lengthOf } from './explain-packet.js';
 import type { InetControl } from './inet/inet-control.js';
+import { TableId } from './inet/keys.js';
 import type { Namespace } from './namespaces.js';
 
-const MAIN = 254;
-const LOCAL = 255;
-const TABLE_NAMES: Record<number, string> = { 253: 'default', 254: 'main', 255: 'local' };
+const TABLE_NAMES: Record<number, string> = {
+  [TableId.DEFAULT]: 'default',
+  [TableId.MAIN]: 'main',
+  [TableId.LOCAL]: 'local',
+};
 
 /** What a look-up answers by each of the types. */
 const REFUSING: Partial<Record<RouteType, string>> = {
@@ -24,7 +27,7 @@ function tableText(table: number): string {
 
 /** While nobody has touched the rules, tables local and main are one, which calls itself main, as in the kernel. */
 function tableOf({ type, table }: RouteInfo): number {
-  return table === MAIN && (type === 'local' || type === 'broadcast') ? LOCAL : table;
+  return table === TableId.MAIN && (type === 'local' || type === 'broadcast') ? TableId.LOCAL : table;
 }
 
 /** `entry`: the route in the table that has been found. */
@@ -47,7 +50,7 @@ export function noRouteText(destination: string, refusing: RouteInfo | undefined
 
 /** Arguments of `ip` that delete a route. */
 export function deletion({ family, type, dst, table, metric }: RouteInfo): string {
-  const of = table === MAIN ? '' : ` table ${tableText(table)}`;
+  const of = table === TableId.MAIN ? '' : ` table ${tableText(table)}`;
   const plain = family === 6 ? METRIC6 : 0;
   return `ip route del ${type} ${dst}${of}${metric === plain ? '' : ` metric ${metric}`}`;
 }

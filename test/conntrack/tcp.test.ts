@@ -9,8 +9,9 @@ import { Flow, Status } from '../../src/conntrack/flows.js';
 import { Sequences } from '../../src/conntrack/sequences.js';
 import { CtSetting } from '../../src/conntrack/settings.js';
 import { TcpTracker } from '../../src/conntrack/tcp.js';
-import { TCP_STATE_NAMES, TcpState } from '../../src/conntrack/tcp-states.js';
+import { TcpState } from '../../src/conntrack/tcp-states.js';
 import { CtEvent, CtVerdict, type Tracking } from '../../src/conntrack/tracker.js';
+import { TCP_STATES } from '../../src/control/api/conntrack.js';
 import { Arena } from '../../src/core/arena.js';
 import { Packet } from '../../src/core/packet.js';
 import { write16, write32 } from '../../src/wire/field.js';
@@ -143,7 +144,7 @@ class Router implements Tracking {
     const left = (words[Flow.EXPIRES] - this.packet.now) | 0;
     const word =
       (status & Status.ASSURED) !== 0 ? 'ASSURED' : (status & Status.SEEN_REPLY) !== 0 ? 'REPLIED' : 'UNREPLIED';
-    return `${TCP_STATE_NAMES[words[0] & Flow.STATE_MASK]} ${Math.ceil(left / 1000)} ${word}`;
+    return `${TCP_STATES[words[0] & Flow.STATE_MASK]} ${Math.ceil(left / 1000)} ${word}`;
   }
 }
 

@@ -109,8 +109,6 @@ export interface Extension<T = unknown> {
   save(data: T, use: Use): string;
   /** What -L writes of it, with a blank in front. Absent: nothing of a match, nothing of a target. */
   list?(data: T, isNumeric: boolean, use: Use): string;
-  /** The name it is saved with where it is another one. */
-  savedName?(data: T): string;
   /** The name that -L has for it where it is another one (NOTRACK is CT). */
   readonly listedName?: string;
 

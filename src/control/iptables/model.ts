@@ -126,7 +126,7 @@ export class Rule {
 }
 
 function extensionText({ extension, data }: Extended, use: Use): string {
-  return `${extension.savedName?.(data) ?? extension.name}${extension.save(data, use)}`;
+  return `${extension.name}${extension.save(data, use)}`;
 }
 
 /** Searches from the first rule on, before an index is worth it. */
