@@ -20,6 +20,22 @@ const PORT_OPTIONS = `PORT OPTIONS: learning, flood, bcast_flood, mcast_flood, i
       storm_broadcast N, storm_multicast N, storm_unknown N (packets a second, 0: no limit)
 `;
 
+function saveText(tool: string): string {
+  return `Usage: sluice ${tool}-save [-c] [-t TABLE] [-f FILE]
+
+All rules as text that ${tool}-restore takes, Sluice's and the real one. -c: counters too.
+`;
+}
+
+function restoreText(tool: string): string {
+  return `Usage: sluice ${tool}-restore [-c] [-n] [-t] [-v] [-T TABLE] [--lax] [FILE]
+
+Rules from text, from FILE or stdin: each table as a whole or not at all, in one moment for packets. -c: counters
+too; -n: the rules that are there stay; -t: only reads it. What Sluice cannot do is refused, by --lax loaded as rules
+that never match.
+`;
+}
+
 const TEXTS: Record<string, string> = {
   ipset: `Usage: sluice ipset [OPTIONS] COMMAND
 
@@ -39,26 +55,10 @@ Rules of IPv6, with the words, the output and the exit status of ip6tables 1.8.9
 "sluice ip6tables -h" tells the commands and options, with "-m NAME" or "-j NAME" in front also those of a match or
 target. What the kernel knows and Sluice cannot do is refused, with the reason.
 `,
-  'iptables-save': `Usage: sluice iptables-save [-c] [-t TABLE] [-f FILE]
-
-All rules as text that iptables-restore takes, Sluice's and the real one. -c: counters too.
-`,
-  'iptables-restore': `Usage: sluice iptables-restore [-c] [-n] [-t] [-v] [-T TABLE] [--lax] [FILE]
-
-Rules from text, from FILE or stdin: each table as a whole or not at all, in one moment for packets. -c: counters
-too; -n: the rules that are there stay; -t: only reads it. What Sluice cannot do is refused, by --lax loaded as rules
-that never match.
-`,
-  'ip6tables-save': `Usage: sluice ip6tables-save [-c] [-t TABLE] [-f FILE]
-
-All rules as text that ip6tables-restore takes, Sluice's and the real one. -c: counters too.
-`,
-  'ip6tables-restore': `Usage: sluice ip6tables-restore [-c] [-n] [-t] [-v] [-T TABLE] [--lax] [FILE]
-
-Rules from text, from FILE or stdin: each table as a whole or not at all, in one moment for packets. -c: counters
-too; -n: the rules that are there stay; -t: only reads it. What Sluice cannot do is refused, by --lax loaded as rules
-that never match.
-`,
+  'iptables-save': saveText('iptables'),
+  'iptables-restore': restoreText('iptables'),
+  'ip6tables-save': saveText('ip6tables'),
+  'ip6tables-restore': restoreText('ip6tables'),
   up: `Usage: sluice up [-c FILE.yaml] [--poll adaptive|busy] [--socket PATH] [--group GROUP]
                  [--log-level error|warn|info|debug]
 
